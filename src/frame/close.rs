@@ -1,0 +1,94 @@
+//! The payload of a Close frame (RFC 6455, sections 5.5.1 and 7.4).
+
+use fastwebsockets::CloseCode;
+
+use super::header::MAX_CONTROL_PAYLOAD;
+use crate::Error;
+
+/// The longest reason: a control frame's payload less the code.
+const MAX_REASON: usize = MAX_CONTROL_PAYLOAD - 2;
+
+/// What a Close frame says.
+///
+/// # Examples
+///
+/// ```
+/// use fastwebsockets_stream::{CloseCode, CloseFrame};
+///
+/// let close = CloseFrame { code: Some(CloseCode::Away), reason: "restarting".into() };
+/// assert_eq!(close.to_string(), "1001 (restarting)");
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CloseFrame {
+    /// The status code; `None` where the frame had no payload, which RFC 6455 calls 1005.
+    pub code: Option<CloseCode>,
+    /// The reason: UTF-8, at most 123 bytes, often empty. It is meant for logs, not for people.
+    pub reason: String,
+}
+
+impl std::fmt::Display for CloseFrame {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.code {
+            None => f.write_str("no code")?,
+            Some(code) => write!(f, "{}", u16::from(code))?,
+        }
+        if self.reason.is_empty() { Ok(()) } else { write!(f, " ({})", self.reason) }
+    }
+}
+
+impl CloseFrame {
+    /// Parses a Close frame's payload.
+    pub(crate) fn parse(payload: &[u8]) -> Result<Self, Error> {
+        // > If there is a body, the first two bytes of the body MUST be a 2-byte unsigned integer (section 5.5.1)
+        let (code, reason) = match payload {
+            [] => return Ok(CloseFrame::default()),
+            [_] => return Err(Error::ClosePayloadTooShort),
+            [high, low, reason @ ..] => (u16::from_be_bytes([*high, *low]), reason),
+        };
+        if !is_sendable(code) {
+            return Err(Error::CloseCodeInvalid { code });
+        }
+        let reason = std::str::from_utf8(reason).map_err(|_| Error::CloseReasonNotUtf8)?;
+        Ok(CloseFrame { code: Some(CloseCode::from(code)), reason: reason.to_owned() })
+    }
+}
+
+/// The payload of a Close frame that this end sends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ClosePayload<'a> {
+    code: Option<u16>,
+    reason: &'a str,
+}
+
+impl<'a> ClosePayload<'a> {
+    /// A code alone, or nothing at all.
+    pub(crate) fn bare(code: Option<CloseCode>) -> Self {
+        ClosePayload { code: code.map(u16::from), reason: "" }
+    }
+
+    /// What a user asked for, checked.
+    pub(crate) fn checked(code: CloseCode, reason: &'a str) -> Result<Self, Error> {
+        let code = u16::from(code);
+        if !is_sendable(code) {
+            return Err(Error::CloseCodeNotSendable { code });
+        }
+        if reason.len() > MAX_REASON {
+            return Err(Error::CloseReasonTooLong { length: reason.len() });
+        }
+        Ok(ClosePayload { code: Some(code), reason })
+    }
+
+    /// Writes the payload to the start of `out`, and returns its length.
+    pub(crate) fn encode(&self, out: &mut [u8; MAX_CONTROL_PAYLOAD]) -> usize {
+        let Some(code) = self.code else { return 0 };
+        out[..2].copy_from_slice(&code.to_be_bytes());
+        out[2..2 + self.reason.len()].copy_from_slice(self.reason.as_bytes());
+        2 + self.reason.len()
+    }
+}
+
+/// The codes that may stand in a Close frame (section 7.4 and the IANA registry): 1004, 1005, 1006 and 1015 are
+/// never on the wire, 1016 to 2999 are for the protocol's future.
+pub(crate) fn is_sendable(code: u16) -> bool {
+    matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
+}

@@ -1,0 +1,141 @@
+//! Masking (RFC 6455, section 5.3): `transformed[i] = original[i] XOR key[i MOD 4]`.
+//!
+//! Both loops copy and mask in one pass over the data.
+
+use fearless_simd::{Level, Simd, dispatch};
+use rand::Rng;
+
+/// A masking key, rotated so that its first octet is for the next octet of payload.
+pub(crate) type Key = [u8; 4];
+
+/// From here on it pays to ask the processor for its widest vectors.
+const WIDE: usize = 768;
+
+/// A fresh masking key.
+///
+/// > The masking key needs to be unpredictable; thus, the masking key MUST be derived from a strong source of
+/// > entropy (RFC 6455, section 5.3)
+#[inline]
+pub(crate) fn fresh_key() -> Key {
+    rand::thread_rng().r#gen()
+}
+
+/// The key for the payload that follows `n` octets later.
+#[inline]
+pub(crate) fn rotate(key: Key, n: usize) -> Key {
+    let at = n & 3;
+    [key[at], key[(at + 1) & 3], key[(at + 2) & 3], key[(at + 3) & 3]]
+}
+
+/// Copies `from` to `to`, which are of one length, and masks on the way.
+#[inline]
+pub(crate) fn copy(from: &[u8], to: &mut [u8], key: Key) {
+    debug_assert_eq!(from.len(), to.len());
+    if from.len() < WIDE {
+        return copy_loop(from, to, key);
+    }
+    let level = Level::new();
+    dispatch!(level, simd => simd.vectorize(#[inline(always)] || copy_loop(from, to, key)));
+}
+
+/// Moves `bytes[from..from + n]` down to `bytes[to..to + n]`, `to <= from`, and masks on the way.
+#[inline]
+pub(crate) fn shift(bytes: &mut [u8], from: usize, to: usize, n: usize, key: Key) {
+    debug_assert!(to <= from);
+    let (bytes, gap) = (&mut bytes[to..from + n], from - to);
+    if n < WIDE {
+        return shift_loop(bytes, gap, key);
+    }
+    let level = Level::new();
+    dispatch!(level, simd => simd.vectorize(#[inline(always)] || shift_loop(bytes, gap, key)));
+}
+
+#[inline(always)]
+fn copy_loop(from: &[u8], to: &mut [u8], key: Key) {
+    let (wide_from, from) = from.as_chunks::<64>();
+    let (wide_to, to) = to.as_chunks_mut::<64>();
+    for (from, to) in wide_from.iter().zip(wide_to) {
+        *to = masked(*from, key);
+    }
+    let (words_from, from) = from.as_chunks::<8>();
+    let (words_to, to) = to.as_chunks_mut::<8>();
+    for (from, to) in words_from.iter().zip(words_to) {
+        *to = masked(*from, key);
+    }
+    for (i, (from, to)) in from.iter().zip(to).enumerate() {
+        *to = from ^ key[i & 3];
+    }
+}
+
+/// `bytes` is `gap` octets longer than what is moved to its start.
+///
+/// Going upwards is what makes the overlap harmless: a chunk is read whole before it is written `gap` octets
+/// lower, where nothing unread can be.
+#[inline(always)]
+fn shift_loop(bytes: &mut [u8], gap: usize, key: Key) {
+    let n = bytes.len() - gap;
+    let mut at = 0;
+    at = shift_chunks::<64>(bytes, gap, key, at, n);
+    at = shift_chunks::<8>(bytes, gap, key, at, n);
+    for (i, at) in (at..n).enumerate() {
+        bytes[at] = bytes[at + gap] ^ key[i & 3];
+    }
+}
+
+#[inline(always)]
+fn shift_chunks<const N: usize>(bytes: &mut [u8], gap: usize, key: Key, mut at: usize, n: usize) -> usize {
+    while at + N <= n {
+        if let Some(chunk) = bytes[at + gap..].first_chunk::<N>() {
+            let chunk = masked(*chunk, key);
+            bytes[at..at + N].copy_from_slice(&chunk);
+        }
+        at += N;
+    }
+    at
+}
+
+#[inline(always)]
+fn masked<const N: usize>(mut chunk: [u8; N], key: Key) -> [u8; N] {
+    for (i, octet) in chunk.iter_mut().enumerate() {
+        *octet ^= key[i & 3];
+    }
+    chunk
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reference(bytes: &[u8], key: Key) -> Vec<u8> {
+        bytes.iter().enumerate().map(|(i, octet)| octet ^ key[i % 4]).collect()
+    }
+
+    #[test]
+    fn both_loops_agree_with_the_formula_at_every_length_and_gap() {
+        let key = [0x37, 0xfa, 0x21, 0x3d];
+        let data: Vec<u8> = (0..3000_u32).map(|i| (i * 7 + i / 256).to_le_bytes()[0]).collect();
+        for n in (0..300).chain([WIDE - 1, WIDE, WIDE + 1, 2047, 2048, 2900]) {
+            let mut copied = vec![0; n];
+            copy(&data[..n], &mut copied, key);
+            assert_eq!(copied, reference(&data[..n], key), "copy of {n}");
+            for gap in [0, 1, 2, 3, 4, 6, 8, 10, 14, 63, 64, 65, 99] {
+                let mut bytes = data.clone();
+                shift(&mut bytes, gap, 0, n, key);
+                assert_eq!(bytes[..n], reference(&data[gap..gap + n], key), "shift of {n} by {gap}");
+                assert_eq!(bytes[gap + n..], data[gap + n..]);
+            }
+        }
+    }
+
+    #[test]
+    fn rotated_key_continues_where_the_payload_was_cut() {
+        let key = [1, 2, 3, 4];
+        let data: Vec<u8> = (0..32).collect();
+        for cut in 0..=data.len() {
+            let mut out = vec![0; data.len()];
+            copy(&data[..cut], &mut out[..cut], key);
+            copy(&data[cut..], &mut out[cut..], rotate(key, cut));
+            assert_eq!(out, reference(&data, key));
+        }
+    }
+}

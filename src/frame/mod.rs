@@ -1,0 +1,8 @@
+//! The wire: what RFC 6455 section 5 says a frame looks like. Sans-IO, no state beyond a frame.
+
+pub(crate) mod close;
+pub(crate) mod header;
+pub(crate) mod mask;
+
+pub(crate) use header::Header;
+pub(crate) use mask::Key;

@@ -1,0 +1,404 @@
+//! Bytes from the wire, decoded where they lie: headers squeezed out, payload unmasked and moved together.
+
+use fastwebsockets::{OpCode, Role};
+
+use super::Utf8;
+use crate::buffer::{Buffer, SMALL};
+use crate::frame::header::{self, MAX_CONTROL_PAYLOAD, Masking};
+use crate::frame::{Header, Key, mask};
+use crate::{CloseFrame, Config, Error, PayloadType};
+
+/// Bytes that have arrived and are being decoded in place.
+///
+/// ```text
+///   ┌───────────────┬──────────────┬────────────────┐
+///   │ payload, done │ meaningless  │ not looked at  │
+///   └───────────────┴──────────────┴────────────────┘
+///                 written        read
+/// ```
+pub(crate) struct Region<'a> {
+    bytes: &'a mut [u8],
+    written: usize,
+    read: usize,
+}
+
+impl<'a> Region<'a> {
+    pub(crate) fn new(bytes: &'a mut [u8]) -> Self {
+        Region { bytes, written: 0, read: 0 }
+    }
+
+    /// The length of the decoded payload at the start of the bytes.
+    pub(crate) fn written(&self) -> usize {
+        self.written
+    }
+
+    fn unread(&self) -> &[u8] {
+        &self.bytes[self.read..]
+    }
+}
+
+/// A whole control frame (RFC 6455, section 5.5).
+pub(crate) enum Control {
+    Close(CloseFrame),
+    Ping(ControlPayload),
+    Pong,
+}
+
+/// The payload of a control frame.
+pub(crate) struct ControlPayload {
+    bytes: [u8; MAX_CONTROL_PAYLOAD],
+    len: usize,
+}
+
+impl ControlPayload {
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+/// Where in a frame the next byte is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Header,
+    Data,
+    Control,
+}
+
+/// Where in a message the next frame is (section 5.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Message {
+    /// Between messages: Text or Binary must come.
+    None,
+    /// Inside a fragmented one: a continuation must come.
+    Open,
+    /// Not known, see [`Decoder::resume_hidden`]: either may come.
+    Unknown,
+}
+
+/// The receiving half of the protocol. The rules of RFC 6455, sections 5.1 to 5.5, are applied here.
+pub(crate) struct Decoder {
+    /// Payload bytes of the current frame that are still to come.
+    remaining: u64,
+    /// A half-received control frame's payload.
+    control: Buffer,
+    control_len: u8,
+    /// A half-received header.
+    head: [u8; header::MAX_LEN],
+    head_len: u8,
+    place: Place,
+    message: Message,
+    fin: bool,
+    opcode: OpCode,
+    masked: bool,
+    /// FIN and opcode of the current frame are not known, see [`Decoder::resume_hidden`].
+    hidden: bool,
+    /// The current frame's masking key, rotated to the next byte of payload.
+    key: Key,
+    masking: Masking,
+    payload_type: PayloadType,
+    utf8: Utf8,
+}
+
+impl Decoder {
+    pub(crate) fn new(role: Role, config: &Config) -> Self {
+        Decoder {
+            remaining: 0,
+            control: Buffer::default(),
+            control_len: 0,
+            head: [0; header::MAX_LEN],
+            head_len: 0,
+            place: Place::Header,
+            message: Message::None,
+            fin: false,
+            opcode: OpCode::Continuation,
+            masked: false,
+            hidden: false,
+            key: [0; 4],
+            masking: Masking::of(role, config.allow_unmasked),
+            payload_type: config.payload_type,
+            utf8: Utf8::default(),
+        }
+    }
+
+    /// Decodes up to the end of the region (`None`), or up to the end of the next control frame.
+    ///
+    /// After an error the region holds what came before it, and there is no going on.
+    #[inline]
+    pub(crate) fn decode(&mut self, region: &mut Region<'_>) -> Result<Option<Control>, Error> {
+        loop {
+            match self.place {
+                Place::Header => {
+                    if !self.read_header(region)? {
+                        return Ok(None);
+                    }
+                }
+                Place::Data => {
+                    self.read_data(region)?;
+                    if self.remaining > 0 {
+                        return Ok(None);
+                    }
+                    self.place = Place::Header;
+                    self.end_data_frame()?;
+                }
+                Place::Control => {
+                    let Some(payload) = self.read_control(region) else { return Ok(None) };
+                    self.place = Place::Header;
+                    return self.end_control_frame(payload).map(Some);
+                }
+            }
+        }
+    }
+
+    /// Reads a header; false if there are too few bytes.
+    #[inline]
+    fn read_header(&mut self, region: &mut Region<'_>) -> Result<bool, Error> {
+        if self.head_len == 0
+            && let Some((header, n)) = self.parse(region.unread())?
+        {
+            region.read += n;
+            self.start_frame(header);
+            return Ok(true);
+        }
+        self.gather_header(region)
+    }
+
+    /// The slow way: a header that arrives in pieces. At most [`header::MAX_LEN`] turns.
+    #[cold]
+    fn gather_header(&mut self, region: &mut Region<'_>) -> Result<bool, Error> {
+        loop {
+            let head = self.head;
+            if let Some((header, _)) = self.parse(&head[..self.head_len.into()])? {
+                self.head_len = 0;
+                self.start_frame(header);
+                return Ok(true);
+            }
+            let Some(&octet) = region.unread().first() else { return Ok(false) };
+            region.read += 1;
+            self.head[usize::from(self.head_len)] = octet;
+            self.head_len += 1;
+        }
+    }
+
+    #[inline]
+    fn parse(&self, bytes: &[u8]) -> Result<Option<(Header, usize)>, Error> {
+        Header::parse(bytes, self.masking, |fin, opcode| self.admit(fin, opcode))
+    }
+
+    /// Whether a frame of this kind may come now (section 5.4), and is of the stream's type.
+    #[inline]
+    fn admit(&self, _fin: bool, opcode: OpCode) -> Result<(), Error> {
+        let received = match opcode {
+            OpCode::Text => PayloadType::Text,
+            OpCode::Binary => PayloadType::Binary,
+            // > A fragmented message consists of a single frame with the FIN bit clear and an opcode other than
+            // > 0, followed by zero or more frames with the FIN bit clear and the opcode set to 0, and
+            // > terminated by a single frame with the FIN bit set and an opcode of 0.
+            OpCode::Continuation if self.message == Message::None => {
+                return Err(Error::UnexpectedContinuation);
+            }
+            // > Control frames […] MAY be injected in the middle of a fragmented message.
+            _ => return Ok(()),
+        };
+        if self.message == Message::Open {
+            return Err(Error::UnfinishedMessage { opcode });
+        }
+        if received != self.payload_type {
+            return Err(Error::WrongPayloadType { received, expected: self.payload_type });
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn start_frame(&mut self, header: Header) {
+        self.remaining = header.length;
+        self.masked = header.key.is_some();
+        self.key = header.key.unwrap_or_default();
+        self.opcode = header.opcode;
+        if header::is_control(header.opcode) {
+            self.place = Place::Control;
+            return;
+        }
+        self.place = Place::Data;
+        self.fin = header.fin;
+        if self.message == Message::Unknown && header.opcode != OpCode::Continuation {
+            self.utf8 = Utf8::default();
+        }
+    }
+
+    #[inline]
+    fn read_data(&mut self, region: &mut Region<'_>) -> Result<(), Error> {
+        let n = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(region.unread().len());
+        let (from, to) = (region.read, region.written);
+        if self.masked {
+            mask::shift(region.bytes, from, to, n, self.key);
+            self.key = mask::rotate(self.key, n);
+        } else if from != to {
+            region.bytes.copy_within(from..from + n, to);
+        }
+        region.read += n;
+        region.written += n;
+        self.remaining -= n as u64;
+        if self.payload_type == PayloadType::Text {
+            // > When an endpoint is to interpret a byte stream as UTF-8 but finds that the byte stream is not, in
+            // > fact, a valid UTF-8 stream, that endpoint MUST Fail the WebSocket Connection. (section 8.1)
+            self.utf8.check(&region.bytes[to..to + n]).map_err(|valid| {
+                region.written = to + valid;
+                Error::InvalidUtf8
+            })?;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn end_data_frame(&mut self) -> Result<(), Error> {
+        if std::mem::take(&mut self.hidden) {
+            self.message = Message::Unknown;
+            return Ok(());
+        }
+        self.message = if self.fin { Message::None } else { Message::Open };
+        if self.message == Message::None && !self.utf8.is_boundary() {
+            return Err(Error::IncompleteUtf8);
+        }
+        Ok(())
+    }
+
+    /// Reads a control frame's payload, unmasked; `None` if there are too few bytes.
+    fn read_control(&mut self, region: &mut Region<'_>) -> Option<ControlPayload> {
+        let kept = usize::from(self.control_len);
+        let n = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(region.unread().len());
+        let mut payload = ControlPayload { bytes: [0; MAX_CONTROL_PAYLOAD], len: kept + n };
+        payload.bytes[..kept].copy_from_slice(&self.control[..kept]);
+        mask::copy(&region.unread()[..n], &mut payload.bytes[kept..kept + n], self.key);
+        region.read += n;
+        self.remaining -= n as u64;
+        self.key = mask::rotate(self.key, n);
+        if self.remaining == 0 {
+            self.control = Buffer::default();
+            self.control_len = 0;
+            return Some(payload);
+        }
+        if self.control.is_empty() {
+            self.control = Buffer::take(SMALL);
+        }
+        self.control[..payload.len].copy_from_slice(payload.as_slice());
+        // At most 125, checked with the header.
+        self.control_len = u8::try_from(payload.len).unwrap_or(u8::MAX);
+        None
+    }
+
+    fn end_control_frame(&mut self, payload: ControlPayload) -> Result<Control, Error> {
+        Ok(match self.opcode {
+            OpCode::Close => Control::Close(CloseFrame::parse(payload.as_slice())?),
+            OpCode::Ping => Control::Ping(payload),
+            _ => Control::Pong,
+        })
+    }
+
+    /// Whether a frame and a message have just ended, or none has begun.
+    pub(crate) fn is_between_messages(&self) -> bool {
+        self.place == Place::Header && self.head_len == 0 && self.message == Message::None
+    }
+
+    /// Goes on with a data frame of which only the end of the header is still to come: `octets` is what follows
+    /// the first one, which is not known. Whether it ends its message, and whether it begins one, stays open.
+    pub(crate) fn resume_hidden(&mut self, octets: &[u8]) {
+        self.hidden = true;
+        self.message = Message::Unknown;
+        self.head[0] = OpCode::Continuation as u8;
+        self.head[1..=octets.len()].copy_from_slice(octets);
+        // At most 2 + 4, see `stream::adopt`.
+        self.head_len = u8::try_from(1 + octets.len()).unwrap_or(u8::MAX);
+    }
+
+    /// Writes wire bytes that make a new decoder deliver `unread`, which this one has decoded already, and then
+    /// go on exactly where this one stands.
+    ///
+    /// Two things do not show on the wire and are returned, for [`Decoder::restore`].
+    ///
+    /// After an error there is no going on: then `unread` is all there is.
+    pub(crate) fn encode_rest(&self, unread: &[u8], failed: bool, out: &mut Vec<u8>) -> Carried {
+        let opcode = OpCode::from(self.payload_type);
+        let plain = self.plain_key();
+        let in_frame = self.place == Place::Data && !failed;
+        let in_message = failed || in_frame || self.message != Message::None;
+        if !unread.is_empty() || (in_message && !in_frame) {
+            let length = unread.len() as u64;
+            push_header(Header { fin: !in_message, opcode, key: plain, length }, out);
+            out.extend_from_slice(unread);
+        }
+        // The code point that `unread` starts in the middle of.
+        let tail = unread.iter().take_while(|byte| **byte & 0xc0 == 0x80).count();
+        let beyond = if tail == unread.len() { self.utf8.missing().into() } else { 0 };
+        let either_next = self.hidden || self.message == Message::Unknown;
+        let carried = Carried { missing: tail + beyond, either_next };
+        if failed {
+            return carried;
+        }
+        let key = self.masked.then_some(self.key);
+        match self.place {
+            Place::Header => out.extend_from_slice(&self.head[..self.head_len.into()]),
+            Place::Data => {
+                let opcode = if unread.is_empty() { opcode } else { OpCode::Continuation };
+                push_header(Header { fin: self.fin, opcode, key, length: self.remaining }, out);
+            }
+            Place::Control => {
+                let kept = &self.control[..self.control_len.into()];
+                let key = key.map(|key| mask::rotate(key, 4 - (kept.len() & 3)));
+                let length = kept.len() as u64 + self.remaining;
+                push_header(Header { fin: true, opcode: self.opcode, key, length }, out);
+                let from = out.len();
+                out.extend_from_slice(kept);
+                mask::shift(out, from, from, kept.len(), key.unwrap_or_default());
+            }
+        }
+        carried
+    }
+
+    /// Writes the peer's Close again.
+    pub(crate) fn encode_close(&self, frame: &CloseFrame, out: &mut Vec<u8>) {
+        let mut payload = Vec::new();
+        if let Some(code) = frame.code {
+            payload.extend_from_slice(&u16::from(code).to_be_bytes());
+            payload.extend_from_slice(frame.reason.as_bytes());
+        }
+        let length = payload.len() as u64;
+        push_header(Header { fin: true, opcode: OpCode::Close, key: self.plain_key(), length }, out);
+        out.extend_from_slice(&payload);
+    }
+
+    /// A key of zeros masks nothing: what has been unmasked can be written down as it is.
+    fn plain_key(&self) -> Option<Key> {
+        (self.masking != Masking::Forbidden).then_some([0; 4])
+    }
+
+    /// Takes over what [`Decoder::encode_rest`] could not write, before its bytes are decoded.
+    pub(crate) fn restore(&mut self, carried: Carried) {
+        if self.payload_type == PayloadType::Text && carried.missing > 0 {
+            // At most 3: a code point has 4 bytes.
+            self.utf8 = Utf8::inside(u8::try_from(carried.missing).unwrap_or(3));
+        }
+    }
+
+    /// The second half of [`Decoder::restore`], after the bytes were decoded.
+    pub(crate) fn restore_end(&mut self, carried: Carried) {
+        if carried.either_next {
+            self.hidden = self.place == Place::Data;
+            self.message = Message::Unknown;
+        }
+    }
+}
+
+/// What a decoder knows and the wire does not say.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Carried {
+    /// Bytes that are missing to the code point the reader has stopped in.
+    missing: usize,
+    /// Either a continuation or a new message may come next.
+    either_next: bool,
+}
+
+fn push_header(header: Header, out: &mut Vec<u8>) {
+    let mut head = [0; header::MAX_LEN];
+    let n = header.encode(&mut head);
+    out.extend_from_slice(&head[..n]);
+}

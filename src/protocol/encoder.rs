@@ -1,0 +1,145 @@
+//! What this end puts on the wire: one frame for each write, and control frames.
+
+use std::io::IoSlice;
+
+use fastwebsockets::{OpCode, Role};
+
+use crate::PayloadType;
+use crate::frame::header::{self, MAX_CONTROL_PAYLOAD};
+use crate::frame::{Header, Key, mask};
+
+/// The longest control frame.
+pub(crate) const MAX_CONTROL_FRAME: usize = 2 + 4 + MAX_CONTROL_PAYLOAD;
+
+/// The sending half of the protocol.
+pub(crate) struct Encoder {
+    role: Role,
+    opcode: OpCode,
+}
+
+impl Encoder {
+    pub(crate) fn new(role: Role, payload_type: PayloadType) -> Self {
+        Encoder { role, opcode: payload_type.into() }
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        self.role
+    }
+
+    /// > a client MUST mask all frames that it sends to the server […] A server MUST NOT mask any frames that it
+    /// > sends to the client. (RFC 6455, section 5.1)
+    #[inline]
+    pub(crate) fn masks(&self) -> bool {
+        self.role == Role::Client
+    }
+
+    /// The header of a data frame, which is a whole message, with a key of its own.
+    #[inline]
+    pub(crate) fn data_header(&self, length: usize) -> Header {
+        Header { fin: true, opcode: self.opcode, key: self.key(), length: length as u64 }
+    }
+
+    /// The longest a frame with this much payload can be.
+    #[inline]
+    pub(crate) fn frame_len(length: usize) -> usize {
+        length.saturating_add(header::MAX_LEN)
+    }
+
+    /// A whole control frame; returns its length.
+    pub(crate) fn control(&self, opcode: OpCode, payload: &[u8], out: &mut [u8; MAX_CONTROL_FRAME]) -> usize {
+        let key = self.key();
+        let n = Header { fin: true, opcode, key, length: payload.len() as u64 }.encode(out);
+        mask::copy(payload, &mut out[n..n + payload.len()], key.unwrap_or_default());
+        n + payload.len()
+    }
+
+    #[inline]
+    fn key(&self) -> Option<Key> {
+        self.masks().then(mask::fresh_key)
+    }
+}
+
+/// The payload of the frame that a write makes: what an earlier write left of a code point, then the start of
+/// the caller's slices.
+#[derive(Clone, Copy)]
+pub(crate) struct Payload<'a> {
+    prefix: &'a [u8],
+    slices: &'a [IoSlice<'a>],
+    len: usize,
+}
+
+impl<'a> Payload<'a> {
+    /// `len` bytes of prefix and slices, which hold at least as many.
+    pub(crate) fn new(prefix: &'a [u8], slices: &'a [IoSlice<'a>], len: usize) -> Self {
+        Payload { prefix, slices, len }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Its first `len` bytes, or all of it.
+    pub(crate) fn first(self, len: usize) -> Self {
+        Payload { len: self.len.min(len), ..self }
+    }
+
+    /// The parts, cut to the payload's length; empty ones left out.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &'a [u8]> {
+        let slices: &'a [IoSlice<'a>] = self.slices;
+        let mut left = self.len;
+        std::iter::once(self.prefix).chain(slices.iter().map(|slice| &**slice)).filter_map(move |part| {
+            let part = &part[..part.len().min(left)];
+            left -= part.len();
+            (!part.is_empty()).then_some(part)
+        })
+    }
+
+    /// Copies the payload from its byte `from` on to `out`, masked where there is a key.
+    #[inline]
+    pub(crate) fn copy(&self, mut from: usize, mut out: &mut [u8], key: Option<Key>) {
+        let mut key = key.map(|key| mask::rotate(key, from));
+        for part in self.parts() {
+            if from >= part.len() {
+                from -= part.len();
+                continue;
+            }
+            let part = &part[from..];
+            from = 0;
+            let (part, now) = (&part[..part.len().min(out.len())], out.len().min(part.len()));
+            let (here, rest) = out.split_at_mut(now);
+            match &mut key {
+                None => here.copy_from_slice(part),
+                Some(key) => {
+                    mask::copy(part, here, *key);
+                    *key = mask::rotate(*key, now);
+                }
+            }
+            out = rest;
+            if out.is_empty() {
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payload_copies_any_part_of_its_parts() {
+        let slices = [b"bcd".as_slice(), b"", b"efg", b"hij"].map(IoSlice::new);
+        let payload = Payload::new(b"a", &slices, 8);
+        assert_eq!(payload.parts().collect::<Vec<_>>().concat(), b"abcdefgh");
+        for from in 0..=8 {
+            for to in from..=8 {
+                let mut out = vec![0; to - from];
+                payload.copy(from, &mut out, None);
+                assert_eq!(out, b"abcdefgh"[from..to]);
+                payload.copy(from, &mut out, Some([1, 2, 3, 4]));
+                let masked = |i: usize| b"abcdefgh"[i] ^ [1, 2, 3, 4][i % 4];
+                assert_eq!(out, (from..to).map(masked).collect::<Vec<_>>());
+            }
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! What waits to be sent: one queue of wire bytes, in order.
+//!
+//! It holds the rest of a frame that the transport has begun to take, or frames that are being gathered, and
+//! the control frames behind them. Nothing else of the crate keeps bytes on their way out.
+
+use crate::buffer::{Buffer, HEADROOM, MEDIUM};
+
+/// Wire bytes on their way out, in one buffer.
+///
+/// ```text
+///   ┌──────────┬───────────────────────────┬────────┬─────────┐
+///   │ sent     │ rest of a frame, frames … │ Pong   │ room    │
+///   └──────────┴───────────────────────────┴────────┴─────────┘
+///            start                               end
+/// ```
+///
+/// A Pong at the end of which nothing is sent is the *waiting Pong*. While the transport takes nothing, a newer
+/// one replaces it, so that a flood of Pings costs one slot:
+///
+/// > If an endpoint receives a Ping frame and has not yet sent Pong frame(s) in response to previous Ping
+/// > frame(s), the endpoint MAY elect to send a Pong frame for only the most recently processed Ping frame.
+/// > (RFC 6455, section 5.5.3)
+#[derive(Default)]
+pub(crate) struct Output {
+    buffer: Buffer,
+    start: usize,
+    end: usize,
+    /// How long the waiting Pong is; 0 if there is none.
+    pong: u8,
+    /// The transport was offered these bytes and has not taken all of them.
+    blocked: bool,
+    /// Some of it is the application's.
+    holds_data: bool,
+}
+
+impl Output {
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    #[inline]
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.blocked
+    }
+
+    pub(crate) fn holds_data(&self) -> bool {
+        self.holds_data
+    }
+
+    /// Whether so much is waiting that the transport should be asked before more is added.
+    pub(crate) fn is_full(&self) -> bool {
+        self.len() >= MEDIUM / 2
+    }
+
+    /// What is to be sent next.
+    pub(crate) fn waiting(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
+    /// The transport took `n` bytes of what was waiting.
+    pub(crate) fn advance(&mut self, n: usize) {
+        self.start += n;
+        if self.start >= self.end {
+            self.clear();
+        } else if self.len() < self.pong.into() {
+            self.pong = 0;
+        }
+    }
+
+    /// The transport takes no more for now.
+    pub(crate) fn block(&mut self) {
+        self.blocked = true;
+    }
+
+    /// Gives up all that waits, and the memory.
+    pub(crate) fn clear(&mut self) {
+        *self = Output::default();
+    }
+
+    /// Keeps the rest of a frame, `buffer[start..end]`, whose beginning the transport has taken.
+    pub(crate) fn keep(&mut self, buffer: Buffer, start: usize, end: usize) {
+        debug_assert!(self.is_empty());
+        *self = Output { buffer, start, end, pong: 0, blocked: true, holds_data: true };
+    }
+
+    /// Adds a data frame, which `write` puts at the start of the room it is given (at least `room` bytes), and
+    /// whose length it returns.
+    pub(crate) fn push_data(&mut self, room: usize, write: impl FnOnce(&mut [u8]) -> usize) {
+        self.reserve(room);
+        self.end += write(&mut self.buffer[self.end..]);
+        self.pong = 0;
+        self.holds_data = true;
+    }
+
+    /// Adds a control frame.
+    pub(crate) fn push_control(&mut self, frame: &[u8]) {
+        self.reserve(frame.len());
+        self.buffer[self.end..self.end + frame.len()].copy_from_slice(frame);
+        self.end += frame.len();
+        self.pong = 0;
+    }
+
+    /// Adds a Pong, or puts it in the place of the waiting one if the transport takes nothing.
+    pub(crate) fn push_pong(&mut self, frame: &[u8]) {
+        if self.blocked || self.is_full() {
+            self.end -= usize::from(self.pong);
+        }
+        self.push_control(frame);
+        // At most 131.
+        self.pong = u8::try_from(frame.len()).unwrap_or(0);
+    }
+
+    /// Adds bytes that another stream has left, see `stream::parts`.
+    pub(crate) fn push_unsent(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.push_control(bytes);
+            self.block();
+            self.holds_data = true;
+        }
+    }
+
+    /// Makes room for `n` more bytes: at the end, by moving together, or in a larger buffer.
+    fn reserve(&mut self, n: usize) {
+        if self.buffer.len() - self.end >= n {
+            return;
+        }
+        let len = self.len();
+        if self.buffer.len() - len >= n {
+            self.buffer.copy_within(self.start..self.end, 0);
+        } else {
+            let headroom = if len > 0 { HEADROOM } else { 0 };
+            let mut larger = Buffer::take(len + n + headroom);
+            larger[..len].copy_from_slice(self.waiting());
+            self.buffer = larger;
+        }
+        (self.start, self.end) = (0, len);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_pong_is_replaced_only_while_the_transport_takes_nothing() {
+        let mut output = Output::default();
+        output.push_pong(b"one");
+        output.push_pong(b"two");
+        assert_eq!(output.waiting(), b"onetwo");
+        output.block();
+        output.push_pong(b"three");
+        output.push_pong(b"four");
+        assert_eq!(output.waiting(), b"onefour");
+        output.advance(4);
+        output.push_pong(b"five");
+        assert_eq!(output.waiting(), b"ourfive", "a Pong that is half sent stays");
+    }
+
+    #[test]
+    fn flood_of_pongs_behind_a_blocked_frame_stays_within_its_buffer() {
+        let mut output = Output::default();
+        let size = crate::buffer::LARGE;
+        output.keep(Buffer::take(size), 1, 64 * 1024);
+        let before = output.len();
+        for _ in 0..10_000 {
+            output.push_pong(&[0; 131]);
+        }
+        output.push_control(&[0; 131]);
+        for _ in 0..10_000 {
+            output.push_pong(&[0; 131]);
+        }
+        assert_eq!(output.len(), before + 3 * 131);
+        assert_eq!(output.buffer.len(), size);
+    }
+
+    #[test]
+    fn empty_output_holds_no_memory() {
+        let mut output = Output::default();
+        output.push_control(b"abc");
+        output.advance(3);
+        assert!(output.is_empty() && output.buffer.is_empty());
+    }
+}

@@ -1,0 +1,142 @@
+//! UTF-8 that arrives in pieces (RFC 3629; RFC 6455, section 8.1).
+
+/// Where a sequence of bytes stands between code points.
+///
+/// The default is a boundary: no code point is under way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Utf8 {
+    /// Bytes of the current code point that have come, and that are still missing.
+    have: u8,
+    need: u8,
+    /// What the next byte may be, while one is missing.
+    low: u8,
+    high: u8,
+}
+
+impl Utf8 {
+    /// Whether no code point is under way.
+    pub(crate) fn is_boundary(self) -> bool {
+        self.need == 0
+    }
+
+    /// How many bytes of an unfinished code point have come: 0 to 3.
+    pub(crate) fn unfinished(self) -> usize {
+        if self.need == 0 { 0 } else { self.have.into() }
+    }
+
+    /// How many bytes it takes to finish the code point under way: 0 to 3.
+    pub(crate) fn missing(self) -> u8 {
+        self.need
+    }
+
+    /// Inside a code point of which `missing` bytes are still to come, and have been found valid before.
+    pub(crate) fn inside(missing: u8) -> Self {
+        Utf8 { have: 1, need: missing, low: 0x80, high: 0xbf }
+    }
+
+    /// Goes on with `bytes`; the error is the index of the first byte that cannot be there.
+    pub(crate) fn check(&mut self, bytes: &[u8]) -> Result<(), usize> {
+        let mut at = 0;
+        while self.need > 0 && at < bytes.len() {
+            self.step(bytes[at]).map_err(|()| at)?;
+            at += 1;
+        }
+        let Err(error) = std::str::from_utf8(&bytes[at..]) else { return Ok(()) };
+        // The whole code points are valid; what follows is cut, or ends at the byte that breaks it.
+        at += error.valid_up_to();
+        for (at, byte) in bytes.iter().enumerate().skip(at) {
+            self.step(*byte).map_err(|()| at)?;
+        }
+        Ok(())
+    }
+
+    /// One byte, by the table of RFC 3629, section 4.
+    fn step(&mut self, byte: u8) -> Result<(), ()> {
+        if self.need > 0 {
+            if !(self.low..=self.high).contains(&byte) {
+                return Err(());
+            }
+            *self = Utf8 { have: self.have + 1, need: self.need - 1, low: 0x80, high: 0xbf };
+            return Ok(());
+        }
+        let (need, low, high) = match byte {
+            0x00..=0x7f => (0, 0, 0),
+            0xc2..=0xdf => (1, 0x80, 0xbf),
+            0xe0 => (2, 0xa0, 0xbf),
+            0xed => (2, 0x80, 0x9f),
+            0xe1..=0xef => (2, 0x80, 0xbf),
+            0xf0 => (3, 0x90, 0xbf),
+            0xf4 => (3, 0x80, 0x8f),
+            0xf1..=0xf3 => (3, 0x80, 0xbf),
+            _ => return Err(()),
+        };
+        *self = Utf8 { have: 1, need, low, high };
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The verdict of a byte-by-byte reading, the reference for any cut.
+    fn verdict(bytes: &[u8]) -> Result<bool, usize> {
+        let mut utf8 = Utf8::default();
+        for (at, byte) in bytes.iter().enumerate() {
+            utf8.check(&[*byte]).map_err(|_| at)?;
+        }
+        Ok(utf8.is_boundary())
+    }
+
+    #[test]
+    fn every_sequence_of_up_to_three_bytes_is_judged_like_std() {
+        for n in 0..0x100_0000_u32 {
+            // Every third value, coprime to 256, visits all pairs and keeps the test quick.
+            if n % 3 != 0 {
+                continue;
+            }
+            let bytes = &n.to_be_bytes()[1..];
+            let expected = match std::str::from_utf8(bytes) {
+                Ok(_) => Ok(true),
+                Err(e) if e.error_len().is_none() => Ok(false),
+                Err(_) => Err(()),
+            };
+            assert_eq!(verdict(bytes).map_err(|_| ()), expected, "{bytes:02x?}");
+        }
+    }
+
+    #[test]
+    fn verdict_and_offset_do_not_depend_on_the_cut() {
+        let texts: [&[u8]; 9] = [
+            "aé€😀z".as_bytes(),
+            b"ab\xff",
+            b"\xe0\x80\x80",
+            b"\xed\xa0\x80",
+            b"\xf0\x9f\x98",
+            b"\xf4\x90\x80\x80",
+            b"x\xc3(",
+            b"\xc0\xaf",
+            b"\xf0\x9f\x98\x80\x80",
+        ];
+        for text in texts {
+            for cut in 0..=text.len() {
+                let mut utf8 = Utf8::default();
+                let seen = utf8
+                    .check(&text[..cut])
+                    .and_then(|()| utf8.check(&text[cut..]).map_err(|at| at + cut))
+                    .map(|()| utf8.is_boundary());
+                assert_eq!(seen, verdict(text), "{text:02x?} cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn unfinished_counts_the_bytes_that_have_come() {
+        let text = "😀".as_bytes();
+        for (n, unfinished) in [(0, 0), (1, 1), (2, 2), (3, 3), (4, 0)] {
+            let mut utf8 = Utf8::default();
+            utf8.check(&text[..n]).unwrap();
+            assert_eq!(utf8.unfinished(), unfinished);
+        }
+    }
+}

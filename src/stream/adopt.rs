@@ -1,0 +1,317 @@
+//! Taking over a `fastwebsockets::WebSocket` that may have been used before.
+//!
+//! fastwebsockets keeps what it has read ahead to itself. But it can be made to parse it: its halves accept any
+//! reader, so the transport is taken out and a [`Feed`] put in its place. Every complete frame then comes out as
+//! it is, and is written down again. When fastwebsockets asks for more, it is given *pads*: from what it makes of
+//! them, and from how many it takes, follows where the bytes of the wire had ended, and the pads are taken off
+//! again.
+//!
+//! Whatever the outcome, it is wire bytes, which the stream decodes like any others.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::future::{Future, Ready, ready};
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+
+use fastwebsockets::{Frame, OpCode, Role, WebSocket, WebSocketError, WebSocketRead, WebSocketWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::frame::{header, mask};
+use crate::{Config, Error};
+
+/// What a `WebSocket` consists of.
+pub(super) struct Adopted<S> {
+    pub(super) io: S,
+    pub(super) role: Role,
+    pub(super) close_sent: bool,
+    /// What had been read ahead.
+    pub(super) wire: Vec<u8>,
+    pub(super) rest: Rest,
+}
+
+/// What follows the bytes that could be recovered.
+pub(super) enum Rest {
+    /// Whatever the transport brings.
+    Known,
+    /// A frame of which these octets of the header had come, after a first one that is lost.
+    Hidden(Vec<u8>),
+    /// Something that cannot be recovered.
+    Lost(Error),
+}
+
+/// fastwebsockets' own default, and as much as is ever allocated for a frame that had been cut.
+const MAX_FRAME: usize = 64 << 20;
+
+pub(super) fn take_apart<S>(mut websocket: WebSocket<S>, config: &Config) -> Adopted<S>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let close_sent = websocket.is_closed();
+    websocket.set_auto_apply_mask(true);
+    websocket.set_auto_close(false);
+    websocket.set_auto_pong(false);
+    websocket.set_max_message_size(MAX_FRAME);
+
+    let (io, feed, probe) = (Cell::new(None), Feed::default(), Cell::new(0));
+    let (reader, writer) = websocket.split(|transport| {
+        io.set(Some(transport));
+        (Source(&feed), Probe(&probe))
+    });
+    let Some(io) = io.into_inner() else { unreachable!("split calls its argument") };
+    let role = role_of(writer, &probe);
+    let (wire, rest) = Recovery { reader, feed: &feed, role, allow_unmasked: config.allow_unmasked }.run();
+    Adopted { io, role, close_sent, wire, rest }
+}
+
+/// A Close, written to memory, shows by its MASK bit whose it is. It is taken even after one was sent.
+fn role_of(mut writer: WebSocketWrite<Probe<'_>>, probe: &Cell<u8>) -> Role {
+    let written = poll_once(pin!(writer.write_frame(Frame::close_raw(Vec::new().into()))));
+    debug_assert!(matches!(written, Poll::Ready(Ok(()))));
+    if probe.get() & 0x80 != 0 { Role::Client } else { Role::Server }
+}
+
+fn poll_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// Gets the read-ahead out of the reading half.
+struct Recovery<'a> {
+    reader: WebSocketRead<Source<'a>>,
+    feed: &'a Feed,
+    role: Role,
+    allow_unmasked: bool,
+}
+
+impl Recovery<'_> {
+    fn run(mut self) -> (Vec<u8>, Rest) {
+        let mut wire = Vec::new();
+        // Ends: each turn takes a frame out of a buffer that is not filled any more, until it asks for more.
+        let (outcome, pads) = loop {
+            self.feed.restart();
+            let outcome = read_frame(&mut self.reader, self.feed, self.role);
+            match outcome {
+                Ok(frame) if self.feed.fed() == 0 => frame.append_to(&mut wire, 0),
+                Ok(frame) => {
+                    let left_over = self.count_left_over();
+                    break (Ok(frame), self.feed.fed() - left_over);
+                }
+                Err(error) => break (Err(error), self.feed.fed()),
+            }
+        };
+        let rest = match outcome {
+            Ok(frame) => {
+                frame.append_to(&mut wire, pads);
+                Rest::Known
+            }
+            Err(error) => self.explain(&error, pads, &mut wire),
+        };
+        (wire, rest)
+    }
+
+    /// Of the pads that were given in bulk, those that the frame did not need: zeros, which are read as empty
+    /// continuation frames of two octets each.
+    fn count_left_over(&mut self) -> usize {
+        let fed = self.feed.fed();
+        let mut octets = 0;
+        self.feed.hold();
+        while octets < BULK && poll_frame(&mut self.reader).is_ready() {
+            octets += 2;
+        }
+        // One more zero makes a frame of an odd one.
+        self.feed.give_one();
+        if poll_frame(&mut self.reader).is_ready() {
+            octets += 1;
+        }
+        self.feed.set_fed(fed);
+        octets
+    }
+
+    /// What an error says about the bytes that had come, given how many pads it took to provoke it.
+    fn explain(&self, error: &WebSocketError, pads: usize, wire: &mut Vec<u8>) -> Rest {
+        match error {
+            // Two pads made a header, and a bad one: there was nothing at all.
+            WebSocketError::ReservedBitsNotZero if pads == 2 => Rest::Known,
+            // The first octet of a Ping, to which three pads added a length of 16 bits.
+            WebSocketError::PingFrameTooLarge if pads == 3 => {
+                wire.push(0x80 | OpCode::Ping as u8);
+                Rest::Known
+            }
+            WebSocketError::PingFrameTooLarge => {
+                Rest::Lost(Error::ControlFrameTooLong { opcode: OpCode::Ping })
+            }
+            // Pads in the upper half of a 64-bit length: its octets that had come are zero in any frame below
+            // 4 GiB. All of the masking key, if there is one, was pads too.
+            WebSocketError::FrameTooLarge => {
+                let key = if self.role == Role::Server { 4 } else { 0 };
+                let mask = if self.role == Role::Server { 0x80 } else { 0 };
+                match pads.checked_sub(key) {
+                    Some(missing @ 4..=8) if !(self.allow_unmasked && pads == 8) => {
+                        let mut octets = vec![mask | 127];
+                        octets.resize(1 + 8 - missing, 0);
+                        Rest::Hidden(octets)
+                    }
+                    _ => Rest::Lost(Error::AdoptedFrameTooLarge),
+                }
+            }
+            WebSocketError::InvalidUTF8 if pads == 0 => Rest::Lost(Error::InvalidUtf8),
+            WebSocketError::InvalidUTF8 => Rest::Lost(Error::AdoptedTextCut),
+            error => Rest::Lost(Error::AdoptedInvalid { reason: error.to_string() }),
+        }
+    }
+}
+
+/// A frame as fastwebsockets returns it, taken apart again.
+struct Recovered {
+    head: [u8; 16],
+    head_len: usize,
+    /// As on the wire.
+    payload: Vec<u8>,
+}
+
+impl Recovered {
+    fn new(mut frame: Frame<'_>, role: Role) -> Self {
+        let mut head = [0; 16];
+        let head_len = frame.fmt_head(&mut head);
+        let mut payload = Vec::from(frame.payload);
+        // A server's fastwebsockets has unmasked it. `Frame::mask` would invent a key where there is none.
+        if role == Role::Server
+            && head[1] & 0x80 != 0
+            && let Some(key) = head[..head_len].last_chunk()
+        {
+            let n = payload.len();
+            mask::shift(&mut payload, 0, 0, n, *key);
+        }
+        Recovered { head, head_len, payload }
+    }
+
+    /// Writes the frame down, less the pads at its end. If they are more than its payload, they reach into the
+    /// header: then they, too, had not come.
+    fn append_to(&self, wire: &mut Vec<u8>, pads: usize) {
+        let in_header = pads.saturating_sub(self.payload.len());
+        wire.extend_from_slice(&self.head[..self.head_len.saturating_sub(in_header)]);
+        wire.extend_from_slice(&self.payload[..self.payload.len().saturating_sub(pads)]);
+    }
+}
+
+/// Polls for a frame, once.
+fn poll_frame(reader: &mut WebSocketRead<Source<'_>>) -> Poll<()> {
+    let mut send = no_send;
+    poll_once(pin!(reader.read_frame::<_, Infallible>(&mut send))).map(|_| ())
+}
+
+/// Reads a frame, giving pads for as long as more is asked for.
+///
+/// Ends: a frame of up to [`MAX_FRAME`] bytes is complete after as many pads, a larger one is an error.
+fn read_frame(
+    reader: &mut WebSocketRead<Source<'_>>,
+    feed: &Feed,
+    role: Role,
+) -> Result<Recovered, WebSocketError> {
+    let mut send = no_send;
+    let mut future = pin!(reader.read_frame::<_, Infallible>(&mut send));
+    loop {
+        match poll_once(future.as_mut()) {
+            Poll::Ready(result) => return result.map(|frame| Recovered::new(frame, role)),
+            Poll::Pending => feed.give(),
+        }
+    }
+}
+
+/// Nothing is to be sent: auto_pong and auto_close are off.
+fn no_send(_: Frame<'_>) -> Ready<Result<(), Infallible>> {
+    ready(Ok(()))
+}
+
+/// What a [`Source`] gives.
+///
+/// First pads of 0x7e, one at a time, for as long as a header may be incomplete: as a first octet it is an error,
+/// as a second it says that 16 bits of length follow, as the last octets of a length it makes the shortest form
+/// right. Then zeros, in bulk: they can be counted if they were too many.
+#[derive(Default)]
+struct Feed {
+    fed: Cell<usize>,
+    next: Cell<Next>,
+}
+
+#[derive(Clone, Copy, Default)]
+enum Next {
+    #[default]
+    Nothing,
+    Pad,
+    Zeros(usize),
+}
+
+const PAD: u8 = 0x7e;
+const BULK: usize = 4096;
+
+impl Feed {
+    fn restart(&self) {
+        self.fed.set(0);
+        self.hold();
+    }
+
+    fn hold(&self) {
+        self.next.set(Next::Nothing);
+    }
+
+    fn give(&self) {
+        let next = if self.fed() < header::MAX_LEN { Next::Pad } else { Next::Zeros(BULK) };
+        self.next.set(next);
+    }
+
+    fn give_one(&self) {
+        self.next.set(Next::Zeros(1));
+    }
+
+    fn fed(&self) -> usize {
+        self.fed.get()
+    }
+
+    fn set_fed(&self, fed: usize) {
+        self.fed.set(fed);
+    }
+}
+
+/// Stands where fastwebsockets expects the transport's reading half.
+struct Source<'a>(&'a Feed);
+
+impl AsyncRead for Source<'_> {
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let n = match self.0.next.take() {
+            // Nobody waits for a wake-up: the future is polled again by hand, or dropped.
+            Next::Nothing => return Poll::Pending,
+            Next::Pad => {
+                buf.put_slice(&[PAD]);
+                1
+            }
+            Next::Zeros(most) => {
+                let n = most.min(buf.remaining());
+                buf.initialize_unfilled_to(n).fill(0);
+                buf.advance(n);
+                n
+            }
+        };
+        self.0.fed.set(self.0.fed.get() + n);
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Stands where fastwebsockets expects the transport's writing half, and keeps the second octet.
+struct Probe<'a>(&'a Cell<u8>);
+
+impl AsyncWrite for Probe<'_> {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.0.set(buf.get(1).copied().unwrap_or(0));
+        Poll::Ready(Ok(buf.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

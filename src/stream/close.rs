@@ -1,0 +1,193 @@
+//! The closing handshake (RFC 6455, section 7.1): what is queued when, and the whole of it in one call.
+
+use std::future::poll_fn;
+use std::io;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use fastwebsockets::{CloseCode, OpCode};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::push::Sink;
+use super::wake::Side;
+use super::{End, WebSocketStream};
+use crate::buffer::{Buffer, MEDIUM};
+use crate::frame::close::ClosePayload;
+use crate::frame::header::MAX_CONTROL_PAYLOAD;
+use crate::protocol::Closing;
+use crate::protocol::encoder::MAX_CONTROL_FRAME;
+use crate::{CloseFrame, Error};
+
+impl<S> WebSocketStream<S> {
+    /// Queues this end's Close, once.
+    pub(super) fn queue_close(&mut self, payload: ClosePayload<'_>) {
+        if self.closing.has_sent() {
+            return;
+        }
+        self.closing = self.closing.send();
+        self.keep_alive.stop();
+        if self.sink == Sink::Open {
+            let mut body = [0; MAX_CONTROL_PAYLOAD];
+            let n = payload.encode(&mut body);
+            let mut frame = [0; MAX_CONTROL_FRAME];
+            let n = self.encoder.control(OpCode::Close, &body[..n], &mut frame);
+            self.output.push_control(&frame[..n]);
+        }
+    }
+
+    /// Answers the peer's Close.
+    ///
+    /// > When sending a Close frame in response, the endpoint typically echos the status code it received. (RFC 6455,
+    /// > section 5.5.1)
+    pub(super) fn queue_answer(&mut self) {
+        let code = self.peer_close.as_ref().and_then(|frame| frame.code);
+        self.queue_close(ClosePayload::bare(code));
+    }
+
+    /// The Close that a shutdown owes: the answer that half-close held back, or one of its own.
+    pub(super) fn queue_last_close(&mut self) {
+        if !self.tail.is_empty() {
+            self.queue_close(ClosePayload::bare(Error::WriteIncompleteUtf8.close_code()));
+        } else if self.closing == Closing::CloseReceived {
+            self.queue_answer();
+        } else {
+            self.queue_close(ClosePayload::bare(Some(CloseCode::Normal)));
+        }
+    }
+
+    /// Both ends have said that they are done.
+    pub(super) fn is_closed_both_ways(&self) -> bool {
+        self.closing == Closing::Closed
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
+    /// Performs the closing handshake (RFC 6455, section 7.1.2) and returns the peer's Close.
+    ///
+    /// On the wire: what is kept, then a Close with `code` and `reason`, all of it flushed. What the peer still
+    /// sends is discarded until its Close comes, or until the transport ends (`None`). Then the transport is shut
+    /// down. If this end has sent its Close before, by a shutdown or in answer to the peer's, none is sent:
+    /// the rest is the same.
+    ///
+    /// To keep what the peer still sends, shut down instead, and read to the end.
+    ///
+    /// # Errors
+    ///
+    /// - `InvalidInput`: `code` may not be sent, or `reason` is longer than 123 bytes. Nothing was sent.
+    /// - `TimedOut`: it took longer than [`Config::close_timeout`](crate::Config::close_timeout). The transport has
+    ///   been shut down.
+    /// - `InvalidData`: the peer broke the protocol, or a Text stream was closed inside a code point.
+    /// - What the transport failed with, if it lost bytes that had been written, or this Close.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing but what it has discarded; calling again goes on, with a new time limit.
+    ///
+    /// # Panics
+    ///
+    /// On a runtime without a timer, unless the limit is [`Duration::MAX`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// use fastwebsockets_stream::{CloseCode, Config, PayloadType, Role, WebSocketStream};
+    ///
+    /// let (a, b) = tokio::io::duplex(1024);
+    /// let mut a = WebSocketStream::from_transport(a, Role::Client, [], Config::new(PayloadType::Binary));
+    /// let mut b = WebSocketStream::from_transport(b, Role::Server, [], Config::new(PayloadType::Binary));
+    ///
+    /// let (close, other) = tokio::join!(a.close(CloseCode::Away, "bye"), b.close(CloseCode::Normal, ""));
+    /// assert_eq!(close?.unwrap().code, Some(CloseCode::Normal));
+    /// assert_eq!(other?.unwrap().reason, "bye");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn close(&mut self, code: CloseCode, reason: &str) -> io::Result<Option<CloseFrame>> {
+        let payload = ClosePayload::checked(code, reason)?;
+        if self.tail.is_empty() {
+            self.queue_close(payload);
+        }
+        self.queue_last_close();
+        let limit = self.config.close_timeout;
+        let closing = poll_fn(|cx| self.poll_close(cx));
+        if limit == Duration::MAX {
+            return closing.await;
+        }
+        match tokio::time::timeout(limit, closing).await {
+            Ok(result) => result,
+            Err(_) => {
+                self.give_up().await;
+                Err(Error::CloseTimedOut.into())
+            }
+        }
+    }
+
+    /// Reader and writer in one: pushes, discards, and shuts the transport when nothing more can come.
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<CloseFrame>>> {
+        if let Poll::Ready(Err(error)) = self.poll_push(Side::Writer, cx, false) {
+            self.unreported = Some(error);
+        }
+        for turn in 0.. {
+            if !matches!(self.end, End::Open) {
+                break;
+            }
+            if turn == MAX_TURNS {
+                // A peer that never stops sending must not keep the time limit from being seen.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            ready!(self.poll_discard(cx));
+        }
+        if let Err(error) = ready!(self.poll_push(Side::Writer, cx, true)) {
+            self.unreported.get_or_insert(error);
+        }
+        if let Some(error) = self.unreported.take() {
+            self.excuse(error)?;
+        }
+        if !std::mem::take(&mut self.tail).is_empty() {
+            return Poll::Ready(Err(Error::WriteIncompleteUtf8.into()));
+        }
+        Poll::Ready(self.how_it_ended())
+    }
+
+    /// Reads once, and throws away what came.
+    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut scratch = Buffer::take(MEDIUM);
+        let polled = self.poll_receive(cx, &mut ReadBuf::new(&mut scratch));
+        // Answers to Pings, or to the Close.
+        if let Poll::Ready(Err(error)) = self.poll_push(Side::Writer, cx, false) {
+            self.unreported = Some(error);
+        }
+        polled.map(|_| ())
+    }
+
+    fn how_it_ended(&mut self) -> io::Result<Option<CloseFrame>> {
+        if self.closing.has_received() {
+            return Ok(self.peer_close.clone());
+        }
+        match self.end.take_error() {
+            Some(error) if !is_end_of_transport(error.kind()) => Err(error),
+            _ => Ok(None),
+        }
+    }
+
+    /// Out of time: the stream has failed, and the transport is shut down as far as it goes at once.
+    async fn give_up(&mut self) {
+        if matches!(self.end, End::Open) {
+            self.fail_read_with(Error::CloseTimedOut);
+        }
+        self.fail_sink();
+        poll_fn(|cx| Poll::Ready(self.poll_push(Side::Writer, cx, true).is_ready())).await;
+    }
+}
+
+/// So many reads are discarded before other tasks, and the time limit, get their turn.
+const MAX_TURNS: usize = 32;
+
+/// Errors by which a transport says that the peer is gone.
+fn is_end_of_transport(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
+    matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof)
+}

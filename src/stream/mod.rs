@@ -1,0 +1,278 @@
+//! The type, and the ways in and out. This is the only module that knows about `Context`.
+
+mod adopt;
+mod close;
+mod keep_alive;
+mod parts;
+mod push;
+mod read;
+mod wake;
+mod write;
+
+use std::fmt;
+use std::io;
+
+use fastwebsockets::{Role, WebSocket};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::protocol::{Closing, Decoder, Encoder, Output};
+use crate::{CloseFrame, Config, PayloadType};
+
+use adopt::{Adopted, Rest};
+use keep_alive::KeepAlive;
+pub use parts::Parts;
+use push::Sink;
+use read::Input;
+use wake::Wakers;
+use write::Tail;
+
+/// A WebSocket as a byte stream.
+pub struct WebSocketStream<S> {
+    io: S,
+    config: Config,
+    /// Bytes from the transport become payload in `decoder`; what a caller had no room for waits in `input`.
+    decoder: Decoder,
+    input: Input,
+    end: End,
+    peer_close: Option<CloseFrame>,
+    /// Writes become frames in `encoder`; what the transport has not taken waits in `output`.
+    encoder: Encoder,
+    output: Output,
+    tail: Tail,
+    sink: Sink,
+    /// An error of the transport's write side that the reader met.
+    unreported: Option<io::Error>,
+    /// The transport has taken bytes since it was last flushed.
+    unflushed: bool,
+    closing: Closing,
+    wakers: Wakers,
+    keep_alive: KeepAlive,
+}
+
+/// The reading side.
+#[derive(Debug)]
+enum End {
+    Open,
+    /// The peer's Close: reads return 0 bytes.
+    Closed,
+    /// Reads fail: with `error` once, then with its kind.
+    Failed {
+        error: Option<io::Error>,
+        kind: io::ErrorKind,
+        ends_writes: bool,
+    },
+}
+
+impl End {
+    fn failed(error: io::Error, ends_writes: bool) -> Self {
+        End::Failed { kind: error.kind(), error: Some(error), ends_writes }
+    }
+
+    /// What a read returns that finds nothing left.
+    fn take_error(&mut self) -> Option<io::Error> {
+        match self {
+            End::Open | End::Closed => None,
+            End::Failed { error, kind, .. } => Some(error.take().unwrap_or_else(|| io::Error::from(*kind))),
+        }
+    }
+
+    fn is_failed(&self) -> bool {
+        matches!(self, End::Failed { .. })
+    }
+
+    fn ends_writes(&self) -> bool {
+        matches!(self, End::Failed { ends_writes: true, .. })
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
+    /// Makes a stream of a `WebSocket` whose handshake is done, with the default [`Config`].
+    ///
+    /// The `WebSocket` may have been used before: what it had read ahead comes out first. A message that it
+    /// has returned only the beginning of (a frame without FIN) goes on with its next frame.
+    ///
+    /// Nothing is sent, and nothing is received.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fastwebsockets_stream::{PayloadType, WebSocketStream};
+    /// use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+    ///
+    /// # async fn greet<S: AsyncRead + AsyncWrite + Unpin>(
+    /// websocket: fastwebsockets::WebSocket<S>
+    /// # ) -> std::io::Result<()> {
+    /// # let websocket = websocket;
+    /// let mut stream = WebSocketStream::new(websocket, PayloadType::Binary);
+    /// let mut greeting = [0; 6];
+    /// stream.read_exact(&mut greeting).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn new(websocket: WebSocket<S>, payload_type: PayloadType) -> Self {
+        Self::with_config(websocket, Config::new(payload_type))
+    }
+
+    /// Makes a stream of a `WebSocket` whose handshake is done, see [`new`](Self::new).
+    pub fn with_config(websocket: WebSocket<S>, config: Config) -> Self {
+        let Adopted { io, role, close_sent, wire, rest } = adopt::take_apart(websocket, &config);
+        let mut stream = Self::start(io, role, config);
+        if close_sent {
+            stream.closing = stream.closing.send();
+        }
+        stream.ingest(wire);
+        match rest {
+            Rest::Known => {}
+            Rest::Hidden(octets) => stream.decoder.resume_hidden(&octets),
+            Rest::Lost(error) => stream.fail_read_with(error),
+        }
+        stream
+    }
+
+    /// Makes a stream of a transport on which the handshake (RFC 6455, section 4) is done, whoever did it.
+    ///
+    /// `read_ahead` is what has been read from the transport beyond the handshake.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// use fastwebsockets_stream::{Config, PayloadType, Role, WebSocketStream};
+    /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    ///
+    /// let (near, far) = tokio::io::duplex(1024);
+    /// let config = Config::new(PayloadType::Binary);
+    /// let mut client = WebSocketStream::from_transport(near, Role::Client, [], config.clone());
+    /// let mut server = WebSocketStream::from_transport(far, Role::Server, [], config);
+    ///
+    /// client.write_all(b"Hello!").await?;
+    /// let mut hello = [0; 6];
+    /// server.read_exact(&mut hello).await?;
+    /// assert_eq!(&hello, b"Hello!");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn from_transport(transport: S, role: Role, read_ahead: impl AsRef<[u8]>, config: Config) -> Self {
+        let mut stream = Self::start(transport, role, config);
+        stream.ingest(read_ahead.as_ref().to_vec());
+        stream
+    }
+
+    /// The `WebSocket` again, if nothing would be lost or broken by it; else `None`, and the stream is dropped.
+    ///
+    /// See [`try_into_inner`](Self::try_into_inner) for when that is.
+    pub fn into_inner(self) -> Option<WebSocket<S>> {
+        self.try_into_inner().ok()
+    }
+
+    /// The `WebSocket` again, if nothing would be lost or broken by it.
+    ///
+    /// # Errors
+    ///
+    /// The stream itself, if a frame or a message has been read or written in part, payload or wire bytes are
+    /// buffered, a control frame or the end of a code point waits to be sent, a Close was sent or received, or the
+    /// stream has failed. [`into_parts`](Self::into_parts) always succeeds.
+    // The caller had the stream by value before: giving it back is no larger than taking it was.
+    #[allow(clippy::result_large_err)]
+    pub fn try_into_inner(self) -> Result<WebSocket<S>, Self> {
+        let untouched = self.decoder.is_between_messages()
+            && self.input.is_empty()
+            && self.output.is_empty()
+            && self.tail.is_empty()
+            && self.closing == Closing::Open
+            && matches!(self.end, End::Open)
+            && self.sink == Sink::Open;
+        if untouched { Ok(WebSocket::after_handshake(self.io, self.encoder.role())) } else { Err(self) }
+    }
+
+    /// Decodes bytes that came before the stream was made, as if they had just been read.
+    fn ingest(&mut self, mut wire: Vec<u8>) {
+        if !wire.is_empty() {
+            let payload = self.decode(&mut wire, None);
+            self.input = Input::new(wire.into(), payload);
+        }
+    }
+}
+
+impl<S> WebSocketStream<S> {
+    fn start(io: S, role: Role, config: Config) -> Self {
+        WebSocketStream {
+            io,
+            decoder: Decoder::new(role, &config),
+            input: Input::default(),
+            end: End::Open,
+            peer_close: None,
+            encoder: Encoder::new(role, config.payload_type),
+            output: Output::default(),
+            tail: Tail::default(),
+            sink: Sink::Open,
+            unreported: None,
+            unflushed: false,
+            closing: Closing::Open,
+            wakers: Wakers::default(),
+            keep_alive: KeepAlive::default(),
+            config,
+        }
+    }
+
+    /// Whether the peer's Close has been read.
+    ///
+    /// Payload that came before it may still be waiting to be read.
+    pub fn is_closed(&self) -> bool {
+        self.closing.has_received()
+    }
+
+    /// The peer's Close, once it has been read.
+    pub fn peer_close(&self) -> Option<&CloseFrame> {
+        self.peer_close.as_ref()
+    }
+
+    /// Which end of the connection this is.
+    pub fn role(&self) -> Role {
+        self.encoder.role()
+    }
+
+    /// Which data messages carry the bytes.
+    pub fn payload_type(&self) -> PayloadType {
+        self.config.payload_type
+    }
+
+    /// The transport.
+    pub fn get_ref(&self) -> &S {
+        &self.io
+    }
+
+    /// The transport.
+    ///
+    /// Reading from it or writing to it breaks the framing; setting its options is what this is for.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.io
+    }
+}
+
+impl<S> fmt::Debug for WebSocketStream<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocketStream")
+            .field("role", &role_name(self.role()))
+            .field("config", &self.config)
+            .field("closing", &self.closing)
+            .field("peer_close", &self.peer_close)
+            .field("reading", &self.end)
+            .field("writing", &self.sink)
+            .field("unread", &self.input.as_slice().len())
+            .field("unsent", &self.output.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// `Role` has no `Debug`.
+fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Client => "Client",
+        Role::Server => "Server",
+    }
+}
+
+/// What an idle stream weighs over its transport, in bytes; it holds nothing on the heap.
+const _: () = assert!(size_of::<WebSocketStream<()>>() <= 320);

@@ -1,0 +1,129 @@
+//! Taking a stream apart in any state, and putting it together again.
+
+use std::fmt;
+use std::io;
+
+use fastwebsockets::Role;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::push::Sink;
+use super::write::Tail;
+use super::{End, WebSocketStream};
+use crate::Config;
+use crate::protocol::decoder::Carried;
+
+/// What a [`WebSocketStream`] consists of, see [`WebSocketStream::into_parts`].
+pub struct Parts<S> {
+    /// The transport.
+    pub transport: S,
+    /// Which end of the connection this is.
+    pub role: Role,
+    /// Wire bytes that have been received and not been delivered; the transport continues them.
+    ///
+    /// They are not always what came, but a stream that is fed with them delivers exactly the rest: payload that
+    /// had been decoded stands in a frame of its own, a frame in progress has a fresh header with the length
+    /// that remains and its masking key rotated, and a Close that was read is there again.
+    pub unread: Vec<u8>,
+    /// Wire bytes that have not been sent; they must leave before any other.
+    pub unsent: Vec<u8>,
+    state: State,
+}
+
+/// What is in neither kind of bytes.
+struct State {
+    config: Config,
+    close_sent: bool,
+    /// Only if it has failed: anything else shows in `unread`.
+    end: Option<End>,
+    sink: Sink,
+    unreported: Option<io::Error>,
+    unflushed: bool,
+    tail: Tail,
+    carried: Carried,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
+    /// Takes the stream apart. It never fails, and nothing is lost.
+    ///
+    /// [`from_parts`](Self::from_parts) continues where it stopped, in every state. To
+    /// [`from_transport`](Self::from_transport) the transport, role and [`unread`](Parts::unread) bytes can be given
+    /// too, if no Close was sent, no code point of a Text stream is half read or half written, and
+    /// [`unsent`](Parts::unsent) is empty or has been written.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// use fastwebsockets_stream::{Config, PayloadType, Role, WebSocketStream};
+    /// use tokio::io::AsyncReadExt;
+    ///
+    /// // A frame of 5 bytes, of which the last 2 have not come.
+    /// let (transport, _peer) = tokio::io::duplex(64);
+    /// let config = Config::new(PayloadType::Binary);
+    /// let mut stream = WebSocketStream::from_transport(transport, Role::Client, b"\x82\x05abc", config);
+    /// assert_eq!(stream.read_u8().await?, b'a');
+    ///
+    /// let parts = stream.into_parts();
+    /// assert_eq!(parts.unread, b"\x02\x02bc\x80\x02");
+    /// let mut stream = WebSocketStream::from_parts(parts);
+    /// assert_eq!(stream.read_u8().await?, b'b');
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn into_parts(self) -> Parts<S> {
+        let mut unread = Vec::new();
+        let carried = self.decoder.encode_rest(self.input.as_slice(), self.end.is_failed(), &mut unread);
+        if let Some(frame) = &self.peer_close {
+            self.decoder.encode_close(frame, &mut unread);
+        }
+        Parts {
+            role: self.role(),
+            unread,
+            unsent: self.output.waiting().to_vec(),
+            state: State {
+                close_sent: self.closing.has_sent(),
+                end: Some(self.end).filter(End::is_failed),
+                sink: self.sink,
+                unreported: self.unreported,
+                unflushed: self.unflushed,
+                tail: self.tail,
+                carried,
+                config: self.config,
+            },
+            transport: self.io,
+        }
+    }
+
+    /// Puts a stream together again, which continues where the other one stopped.
+    pub fn from_parts(parts: Parts<S>) -> Self {
+        let Parts { transport, role, unread, unsent, state } = parts;
+        let mut stream = Self::start(transport, role, state.config);
+        if state.close_sent {
+            stream.closing = stream.closing.send();
+        }
+        stream.sink = state.sink;
+        stream.unreported = state.unreported;
+        stream.unflushed = state.unflushed;
+        stream.tail = state.tail;
+        stream.output.push_unsent(&unsent);
+        stream.decoder.restore(state.carried);
+        stream.ingest(unread);
+        stream.decoder.restore_end(state.carried);
+        if let Some(end) = state.end {
+            stream.end = end;
+        }
+        stream
+    }
+}
+
+impl<S> fmt::Debug for Parts<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts")
+            .field("role", &super::role_name(self.role))
+            .field("unread", &self.unread.len())
+            .field("unsent", &self.unsent.len())
+            .field("config", &self.state.config)
+            .finish_non_exhaustive()
+    }
+}

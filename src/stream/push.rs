@@ -1,0 +1,144 @@
+//! Output to the transport. Every poll of its write side is here, and goes through `Wakers::poll`.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::AsyncWrite;
+
+use super::wake::Side;
+use super::{End, WebSocketStream};
+use crate::Error;
+
+/// The transport's write side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Sink {
+    #[default]
+    Open,
+    /// It failed; `data_lost` if bytes that a write had reported as written were waiting.
+    Failed { data_lost: bool },
+    /// It has been shut down.
+    Shut,
+}
+
+impl<S> WebSocketStream<S> {
+    /// Takes note that the transport accepts nothing any more.
+    pub(super) fn fail_sink(&mut self) {
+        self.sink = Sink::Failed { data_lost: self.output.holds_data() };
+        self.output.clear();
+        self.unflushed = false;
+    }
+}
+
+impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
+    /// Sends all that waits.
+    pub(super) fn poll_drain(&mut self, side: Side, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Ends: each turn takes at least a byte.
+        while !self.output.is_empty() {
+            let Self { io, wakers, output, .. } = self;
+            let waiting = output.waiting();
+            let polled = wakers.poll(side, cx, |cx| Pin::new(io).poll_write(cx, waiting));
+            let length = waiting.len();
+            let Poll::Ready(result) = self.wrote(polled, length) else {
+                self.output.block();
+                return Poll::Pending;
+            };
+            self.output.advance(result?);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Writes bytes of the writer's frame, with nothing before them.
+    pub(super) fn poll_write_bytes(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let Self { io, wakers, .. } = self;
+        let polled = wakers.poll(Side::Writer, cx, |cx| Pin::new(io).poll_write(cx, bytes));
+        self.wrote(polled, bytes.len())
+    }
+
+    /// The same for several slices, `length` bytes in all.
+    pub(super) fn poll_write_slices(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+        length: usize,
+    ) -> Poll<io::Result<usize>> {
+        let Self { io, wakers, .. } = self;
+        let polled = wakers.poll(Side::Writer, cx, |cx| Pin::new(io).poll_write_vectored(cx, slices));
+        self.wrote(polled, length)
+    }
+
+    /// What every write to the transport has in common, `length` bytes having been offered.
+    fn wrote(&mut self, polled: Poll<io::Result<usize>>, length: usize) -> Poll<io::Result<usize>> {
+        match ready!(polled) {
+            Ok(0) if length > 0 => {
+                self.fail_sink();
+                Poll::Ready(Err(Error::TransportFull.into()))
+            }
+            // A transport that claims more than it was given is not believed.
+            Ok(n) => {
+                self.unflushed = true;
+                Poll::Ready(Ok(n.min(length)))
+            }
+            Err(error) => {
+                self.fail_sink();
+                Poll::Ready(Err(error))
+            }
+        }
+    }
+
+    /// Flushes the transport.
+    pub(super) fn poll_flush_transport(&mut self, side: Side, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self { io, wakers, .. } = self;
+        let result = ready!(wakers.poll(side, cx, |cx| Pin::new(io).poll_flush(cx)));
+        self.unflushed = false;
+        if result.is_err() {
+            self.fail_sink();
+        }
+        Poll::Ready(result)
+    }
+
+    /// Sends all that waits, flushes what has been sent, and shuts the transport down if `shut`.
+    pub(super) fn poll_push(&mut self, side: Side, cx: &mut Context<'_>, shut: bool) -> Poll<io::Result<()>> {
+        if self.sink == Sink::Open {
+            ready!(self.poll_drain(side, cx))?;
+            if self.unflushed {
+                ready!(self.poll_flush_transport(side, cx))?;
+            }
+        }
+        if shut && self.sink != Sink::Shut {
+            let Self { io, wakers, .. } = self;
+            let result = ready!(wakers.poll(side, cx, |cx| Pin::new(io).poll_shutdown(cx)));
+            self.sink = Sink::Shut;
+            return Poll::Ready(result.or_else(|error| self.forgive(error)));
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// The one push that each poll for reading makes, whatever it has read: a failure is the writer's to hear.
+    pub(super) fn push_for_reader(&mut self, cx: &mut Context<'_>) {
+        let shut = self.is_closed_both_ways();
+        if self.output.is_empty() && !self.unflushed && !(shut && self.sink != Sink::Shut) {
+            return;
+        }
+        if let Poll::Ready(Err(error)) = self.poll_push(Side::Reader, cx, shut) {
+            self.unreported = Some(error);
+            self.wakers.wake_writer();
+        }
+    }
+
+    /// After both Closes nothing is owed to a transport, and it may well be gone.
+    pub(super) fn forgive(&self, error: io::Error) -> io::Result<()> {
+        use io::ErrorKind::{BrokenPipe, ConnectionReset, NotConnected};
+        let over = self.is_closed_both_ways() || matches!(self.end, End::Failed { .. });
+        match error.kind() {
+            BrokenPipe | ConnectionReset | NotConnected if over => Ok(()),
+            _ => Err(error),
+        }
+    }
+
+    /// Keeps the rest of a frame that the transport has begun to take, and hands it to a parked reader.
+    pub(super) fn keep(&mut self, buffer: crate::buffer::Buffer, start: usize, end: usize) {
+        self.output.keep(buffer, start, end);
+        self.wakers.wake_reader();
+    }
+}

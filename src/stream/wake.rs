@@ -1,0 +1,133 @@
+//! Who is woken when the transport can be written to again.
+//!
+//! A transport keeps one waker for its write side, the last. But two tasks may wait for it: the *writer* (in
+//! `poll_write`, `poll_flush`, `poll_shutdown`) and the *reader*, whose polls push out what is waiting. So every
+//! poll of the write side goes through [`Wakers::poll`], which knows who else waits, and hands the transport a
+//! waker that wakes both.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+
+/// On whose behalf the transport's write side is polled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Reader,
+    Writer,
+}
+
+/// The tasks that wait.
+#[derive(Default)]
+pub(super) struct Wakers {
+    /// The reader, since its last poll was `Pending`, or since it waits for the write side.
+    reader: Option<Waker>,
+    /// The reader waits for the write side.
+    reader_pushes: bool,
+    /// The writer, since it waits for the write side.
+    writer: Option<Waker>,
+    /// What the transport gets once two tasks have waited at a time.
+    both: Option<Arc<Both>>,
+}
+
+impl Wakers {
+    /// Polls the transport's write side for `side`.
+    ///
+    /// `Pending`: whoever waits now is woken by the transport. `Ready`: something has moved, so the other side is
+    /// woken, for it may have waited for just that.
+    #[inline]
+    pub(super) fn poll<T>(
+        &mut self,
+        side: Side,
+        cx: &mut Context<'_>,
+        poll: impl FnOnce(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        let other = match side {
+            Side::Reader => self.writer.as_ref(),
+            Side::Writer => self.reader.as_ref().filter(|_| self.reader_pushes),
+        };
+        let polled = match other {
+            Some(other) if !other.will_wake(cx.waker()) => {
+                let both = self.both.get_or_insert_default();
+                both.set([other.clone(), cx.waker().clone()]);
+                poll(&mut Context::from_waker(&Waker::from(both.clone())))
+            }
+            _ => poll(cx),
+        };
+        match (side, polled.is_ready()) {
+            (Side::Reader, false) => {
+                self.reader_pushes = true;
+                remember(&mut self.reader, cx.waker());
+            }
+            (Side::Writer, false) => remember(&mut self.writer, cx.waker()),
+            (Side::Reader, true) => {
+                self.reader_pushes = false;
+                self.wake_writer();
+            }
+            (Side::Writer, true) => {
+                self.writer = None;
+                if self.reader_pushes {
+                    self.wake_reader();
+                }
+            }
+        }
+        polled
+    }
+
+    /// The reader's poll ends with `Pending`.
+    #[inline]
+    pub(super) fn park_reader(&mut self, waker: &Waker) {
+        remember(&mut self.reader, waker);
+    }
+
+    /// The reader's poll ends with a result.
+    #[inline]
+    pub(super) fn unpark_reader(&mut self) {
+        if !self.reader_pushes {
+            self.reader = None;
+        }
+    }
+
+    /// Wakes the reader, once, if it is parked.
+    pub(super) fn wake_reader(&mut self) {
+        self.reader_pushes = false;
+        if let Some(waker) = self.reader.take() {
+            waker.wake();
+        }
+    }
+
+    /// Wakes the writer, once, if it waits.
+    #[inline]
+    pub(super) fn wake_writer(&mut self) {
+        if let Some(waker) = self.writer.take() {
+            waker.wake();
+        }
+    }
+}
+
+fn remember(slot: &mut Option<Waker>, waker: &Waker) {
+    match slot {
+        // Clones only a waker of another task.
+        Some(slot) => slot.clone_from(waker),
+        None => *slot = Some(waker.clone()),
+    }
+}
+
+/// Wakes two tasks, once for each time it was set.
+#[derive(Default)]
+struct Both(Mutex<Option<[Waker; 2]>>);
+
+impl Both {
+    fn set(&self, wakers: [Waker; 2]) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(wakers);
+    }
+}
+
+impl Wake for Both {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let wakers = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        wakers.into_iter().flatten().for_each(Waker::wake);
+    }
+}
