@@ -1,0 +1,23 @@
+//! The promises of the crate, one file for each, over hostile transports and real peers.
+
+// A test binary exports nothing; casts in test data are of small numbers.
+#![allow(unreachable_pub, clippy::cast_possible_truncation)]
+
+mod support;
+
+mod adopting;
+mod cancelling;
+mod closing;
+mod codecs;
+mod conformance;
+mod errors;
+mod keep_alive;
+mod parts;
+mod peers;
+mod properties;
+mod reading;
+mod strict;
+mod text;
+mod typing;
+mod waking;
+mod writing;
