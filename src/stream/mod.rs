@@ -40,6 +40,8 @@ pub struct WebSocketStream<S> {
     output: Output,
     tail: Tail,
     sink: Sink,
+    /// Bytes were waiting, which a write had accepted, when the transport failed.
+    data_lost: bool,
     /// An error of the transport's write side that the reader met.
     unreported: Option<io::Error>,
     /// The transport has taken bytes since it was last flushed.
@@ -207,6 +209,7 @@ impl<S> WebSocketStream<S> {
             output: Output::default(),
             tail: Tail::default(),
             sink: Sink::Open,
+            data_lost: false,
             unreported: None,
             unflushed: false,
             closing: Closing::Open,

@@ -36,6 +36,7 @@ struct State {
     /// Only if it has failed: anything else shows in `unread`.
     end: Option<End>,
     sink: Sink,
+    data_lost: bool,
     unreported: Option<io::Error>,
     unflushed: bool,
     tail: Tail,
@@ -85,6 +86,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
                 close_sent: self.closing.has_sent(),
                 end: Some(self.end).filter(End::is_failed),
                 sink: self.sink,
+                data_lost: self.data_lost,
                 unreported: self.unreported,
                 unflushed: self.unflushed,
                 tail: self.tail,
@@ -103,6 +105,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
             stream.closing = stream.closing.send();
         }
         stream.sink = state.sink;
+        stream.data_lost = state.data_lost;
         stream.unreported = state.unreported;
         stream.unflushed = state.unflushed;
         stream.tail = state.tail;

@@ -6,8 +6,8 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::AsyncWrite;
 
+use super::WebSocketStream;
 use super::wake::Side;
-use super::{End, WebSocketStream};
 use crate::Error;
 
 /// The transport's write side.
@@ -15,8 +15,8 @@ use crate::Error;
 pub(super) enum Sink {
     #[default]
     Open,
-    /// It failed; `data_lost` if bytes that a write had reported as written were waiting.
-    Failed { data_lost: bool },
+    /// It failed: nothing more goes out.
+    Failed,
     /// It has been shut down.
     Shut,
 }
@@ -24,7 +24,8 @@ pub(super) enum Sink {
 impl<S> WebSocketStream<S> {
     /// Takes note that the transport accepts nothing any more.
     pub(super) fn fail_sink(&mut self) {
-        self.sink = Sink::Failed { data_lost: self.output.holds_data() };
+        self.sink = Sink::Failed;
+        self.data_lost |= self.output.holds_data();
         self.output.clear();
         self.unflushed = false;
     }
@@ -108,8 +109,9 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
         if shut && self.sink != Sink::Shut {
             let Self { io, wakers, .. } = self;
             let result = ready!(wakers.poll(side, cx, |cx| Pin::new(io).poll_shutdown(cx)));
+            let over = self.is_closed_both_ways() || self.end.is_failed() || self.sink != Sink::Open;
             self.sink = Sink::Shut;
-            return Poll::Ready(result.or_else(|error| self.forgive(error)));
+            return Poll::Ready(result.or_else(|error| if over { forgive(error) } else { Err(error) }));
         }
         Poll::Ready(Ok(()))
     }
@@ -126,19 +128,18 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
         }
     }
 
-    /// After both Closes nothing is owed to a transport, and it may well be gone.
-    pub(super) fn forgive(&self, error: io::Error) -> io::Result<()> {
-        use io::ErrorKind::{BrokenPipe, ConnectionReset, NotConnected};
-        let over = self.is_closed_both_ways() || matches!(self.end, End::Failed { .. });
-        match error.kind() {
-            BrokenPipe | ConnectionReset | NotConnected if over => Ok(()),
-            _ => Err(error),
-        }
-    }
-
     /// Keeps the rest of a frame that the transport has begun to take, and hands it to a parked reader.
     pub(super) fn keep(&mut self, buffer: crate::buffer::Buffer, start: usize, end: usize) {
         self.output.keep(buffer, start, end);
         self.wakers.wake_reader();
+    }
+}
+
+/// To a transport that has been closed both ways, or has failed, nothing is owed, and it may well be gone.
+fn forgive(error: io::Error) -> io::Result<()> {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, NotConnected};
+    match error.kind() {
+        BrokenPipe | ConnectionReset | NotConnected => Ok(()),
+        _ => Err(error),
     }
 }

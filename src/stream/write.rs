@@ -6,9 +6,9 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::AsyncWrite;
 
+use super::WebSocketStream;
 use super::push::Sink;
 use super::wake::Side;
-use super::{End, WebSocketStream};
 use crate::buffer::{Buffer, HEADROOM};
 use crate::frame::{Header, header};
 use crate::protocol::encoder::{Encoder, Payload};
@@ -134,22 +134,17 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
         if let Some(error) = self.unreported.take() {
             self.excuse(error)?;
         }
-        match self.sink {
-            Sink::Failed { data_lost } if data_lost || !self.closing.has_received() => {
-                Err(Error::WriteAfterFailure.into())
-            }
-            _ if self.end.ends_writes() => Err(Error::WriteAfterFailure.into()),
-            _ => Ok(()),
+        let failed = self.sink == Sink::Failed && !self.closing.has_received();
+        if failed || self.data_lost || self.end.ends_writes() {
+            return Err(Error::WriteAfterFailure.into());
         }
+        Ok(())
     }
 
     /// Once the peer has closed, only data that was lost makes a failing transport an error: whether the answer to
     /// the Close arrives is all the same.
     pub(super) fn excuse(&self, error: io::Error) -> io::Result<()> {
-        match self.sink {
-            Sink::Failed { data_lost: false } if self.closing.has_received() => Ok(()),
-            _ => Err(error),
-        }
+        if self.closing.has_received() && !self.data_lost { Ok(()) } else { Err(error) }
     }
 
     /// How much of the slices the next frame takes.
@@ -303,11 +298,11 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
             self.excuse(error)?;
         }
         self.queue_last_close();
-        let over = self.is_closed_both_ways()
-            || matches!(self.end, End::Failed { .. })
-            || matches!(self.sink, Sink::Failed { .. });
-        if let Err(error) = ready!(self.poll_push(Side::Writer, cx, over)) {
+        if let Err(error) = ready!(self.poll_push(Side::Writer, cx, false)) {
             self.excuse(error)?;
+        }
+        // Unless the peer may have more to send.
+        if self.is_closed_both_ways() || self.end.is_failed() || self.sink == Sink::Failed {
             ready!(self.poll_push(Side::Writer, cx, true))?;
         }
         if std::mem::take(&mut self.tail).is_empty() {

@@ -1,1 +1,207 @@
+//! Keep-alive: CONTRACT 5.5; pitfall C30. The clock is tokio's, paused.
 
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use fastwebsockets_stream::{Config, Error, WebSocketStream};
+use tokio::time::{Instant, advance};
+
+use crate::support::transport::Answer;
+use crate::support::{Mock, ROLES, Task, Transport, binary, err, name, ok, rule, stream, wire};
+
+const INTERVAL: Duration = Duration::from_secs(30);
+const MOMENT: Duration = Duration::from_millis(5);
+
+fn config() -> Config {
+    binary().keep_alive(INTERVAL)
+}
+
+/// How many Pings were sent since this was last asked.
+fn pings(mock: &Mock) -> usize {
+    wire::opcodes(&wire::decode(&mock.take_written())).iter().filter(|opcode| **opcode == wire::PING).count()
+}
+
+/// Lets the time pass, and sees whether that wakes the reader.
+async fn pass(task: &Task, time: Duration) -> bool {
+    task.wakes();
+    advance(time).await;
+    task.wakes() > 0
+}
+
+fn waits(task: &Task, stream: &mut WebSocketStream<Transport>) {
+    assert!(task.read(stream, 100).is_pending());
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_brings_a_ping_and_a_second_silence_the_end() {
+    for role in ROLES {
+        let (mut stream, mock) = stream(role, config());
+        let task = Task::default();
+        waits(&task, &mut stream);
+        assert!(!pass(&task, INTERVAL - MOMENT).await);
+        waits(&task, &mut stream);
+        assert_eq!(pings(&mock), 0);
+        assert!(pass(&task, 2 * MOMENT).await);
+        waits(&task, &mut stream);
+        assert!(mock.state().flushes > 0);
+        assert_eq!(pings(&mock), 1, "{}", name(role));
+        assert!(!pass(&task, INTERVAL - MOMENT).await);
+        waits(&task, &mut stream);
+        assert!(pass(&task, 2 * MOMENT).await);
+        let error = err(task.read(&mut stream, 100));
+        assert_eq!((error.kind(), rule(&error)), (ErrorKind::TimedOut, &Error::KeepAliveTimedOut));
+        assert_eq!(err(task.read(&mut stream, 100)).kind(), ErrorKind::TimedOut);
+        assert_eq!(err(task.write(&mut stream, b"x")).kind(), ErrorKind::BrokenPipe);
+        ok(task.shutdown(&mut stream));
+        assert!(mock.state().is_shut);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_inbound_byte_counts_as_life() {
+    for role in ROLES {
+        let (mut stream, mock) = stream(role, config());
+        let task = Task::default();
+        // A header, octet by octet; a pong; an empty frame: no payload, but life.
+        let octets = wire::data(role, b"slow");
+        let mut inputs: Vec<Vec<u8>> = octets[..octets.len() - 4].iter().map(|octet| vec![*octet]).collect();
+        inputs.push(octets[octets.len() - 4..octets.len() - 3].to_vec());
+        for input in inputs {
+            waits_or_data(&task, &mut stream);
+            pass(&task, INTERVAL - MOMENT).await;
+            mock.feed(&input);
+            waits_or_data(&task, &mut stream);
+        }
+        assert_eq!(pings(&mock), 0);
+        pass(&task, INTERVAL - MOMENT).await;
+        waits_or_data(&task, &mut stream);
+        assert_eq!(pings(&mock), 0);
+    }
+}
+
+fn waits_or_data(task: &Task, stream: &mut WebSocketStream<Transport>) {
+    if let std::task::Poll::Ready(result) = task.read(stream, 100) {
+        assert!(!result.unwrap().is_empty());
+        assert!(task.read(stream, 100).is_pending());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn answer_to_the_ping_starts_over() {
+    for role in ROLES {
+        let (mut stream, mock) = stream(role, config());
+        let task = Task::default();
+        for _ in 0..3 {
+            waits(&task, &mut stream);
+            assert!(pass(&task, INTERVAL + MOMENT).await);
+            waits(&task, &mut stream);
+            assert_eq!(pings(&mock), 1);
+            pass(&task, INTERVAL - MOMENT).await;
+            mock.feed(&wire::from_peer(role, true, wire::PONG, b""));
+            waits(&task, &mut stream);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn time_counts_only_while_a_read_waits() {
+    let (mut stream, mock) = stream(ROLES[0], config());
+    let task = Task::default();
+    pass(&task, 10 * INTERVAL).await;
+    waits(&task, &mut stream);
+    pass(&task, INTERVAL - MOMENT).await;
+    waits(&task, &mut stream);
+    assert_eq!(pings(&mock), 0);
+    pass(&task, 2 * MOMENT).await;
+    waits(&task, &mut stream);
+    assert_eq!(pings(&mock), 1);
+    // Nobody reads, for long; the answer came meanwhile.
+    pass(&task, 10 * INTERVAL).await;
+    mock.feed(&wire::from_peer(ROLES[0], true, wire::PONG, b""));
+    waits(&task, &mut stream);
+}
+
+#[tokio::test(start_paused = true)]
+async fn second_interval_counts_from_when_the_ping_has_left() {
+    for role in ROLES {
+        for blocked in ["write", "flush"] {
+            let (mut stream, mock) = stream(role, config());
+            let task = Task::default();
+            match blocked {
+                "write" => mock.set_room(1),
+                _ => mock.state().flush = Some(Answer::Pending),
+            }
+            waits(&task, &mut stream);
+            pass(&task, INTERVAL + MOMENT).await;
+            waits(&task, &mut stream);
+            pass(&task, 5 * INTERVAL).await;
+            waits(&task, &mut stream);
+            mock.set_room(usize::MAX);
+            mock.state().flush = None;
+            assert!(mock.wake_writer());
+            assert!(task.wakes() > 0);
+            waits(&task, &mut stream);
+            assert_eq!(pings(&mock), 1);
+            pass(&task, INTERVAL - MOMENT).await;
+            waits(&task, &mut stream);
+            pass(&task, 2 * MOMENT).await;
+            assert_eq!(err(task.read(&mut stream, 100)).kind(), ErrorKind::TimedOut, "{blocked}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn keep_alive_ends_with_the_first_close_of_either_side() {
+    for role in ROLES {
+        let (mut stream, mock) = stream(role, config().half_close(true));
+        let task = Task::default();
+        waits(&task, &mut stream);
+        ok(task.shutdown(&mut stream));
+        mock.take_written();
+        pass(&task, 10 * INTERVAL).await;
+        waits(&task, &mut stream);
+        assert_eq!(mock.take_written(), b"");
+
+        let (mut stream, mock) = self::stream(role, config().half_close(true));
+        waits(&task, &mut stream);
+        mock.feed(&wire::close(role, Some(1000), ""));
+        assert_eq!(ok(task.read(&mut stream, 100)), b"");
+        pass(&task, 10 * INTERVAL).await;
+        assert_eq!(ok(task.read(&mut stream, 100)), b"");
+        assert_eq!(mock.take_written(), b"");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_on_a_transport_that_takes_nothing_any_more_ends_too() {
+    let (mut stream, mock) = stream(ROLES[0], config());
+    let task = Task::default();
+    mock.set_room(0);
+    mock.state().output_end = Answer::Error(ErrorKind::ConnectionReset);
+    err(task.write(&mut stream, b"x"));
+    waits(&task, &mut stream);
+    pass(&task, INTERVAL + MOMENT).await;
+    waits(&task, &mut stream);
+    pass(&task, INTERVAL + MOMENT).await;
+    assert_eq!(err(task.read(&mut stream, 100)).kind(), ErrorKind::TimedOut);
+}
+
+#[tokio::test(start_paused = true)]
+async fn interval_of_any_length_is_accepted() {
+    for interval in [Duration::ZERO, Duration::MAX] {
+        let (mut stream, _mock) = stream(ROLES[0], binary().keep_alive(interval));
+        let task = Task::default();
+        let before = Instant::now();
+        waits(&task, &mut stream);
+        assert_eq!(before.elapsed(), Duration::ZERO);
+    }
+}
+
+#[test]
+fn stream_without_keep_alive_needs_no_timer() {
+    let (mut stream, mock) = stream(ROLES[0], binary());
+    let task = Task::default();
+    waits(&task, &mut stream);
+    mock.feed(&wire::data(ROLES[0], b"data"));
+    assert_eq!(ok(task.read(&mut stream, 100)), b"data");
+}

@@ -1,7 +1,7 @@
 //! The promises of the crate, one file for each, over hostile transports and real peers.
 
-// A test binary exports nothing; casts in test data are of small numbers.
-#![allow(unreachable_pub, clippy::cast_possible_truncation)]
+// A test binary exports nothing, may panic, and casts small numbers.
+#![allow(unreachable_pub, clippy::cast_possible_truncation, clippy::unwrap_used)]
 
 mod support;
 

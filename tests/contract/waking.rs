@@ -66,7 +66,8 @@ fn reader_and_writer_that_wait_for_the_write_side_are_both_woken() {
             if !reader_last {
                 assert!(writer.write(&mut stream, b"second").is_pending());
             }
-            (reader.wakes(), writer.wakes());
+            reader.wakes();
+            writer.wakes();
             mock.set_room(usize::MAX);
             assert!(mock.wake_writer());
             assert_eq!((reader.wakes(), writer.wakes()), (1, 1), "{} {reader_last}", name(role));

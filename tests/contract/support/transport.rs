@@ -175,7 +175,12 @@ impl State {
             };
         }
         self.room -= if self.room == usize::MAX { 0 } else { n };
-        self.written.extend(slices.iter().copied().flatten().take(n));
+        let mut left = n;
+        for slice in slices {
+            let slice = &slice[..left.min(slice.len())];
+            self.written.extend_from_slice(slice);
+            left -= slice.len();
+        }
         self.writes.push(n);
         Poll::Ready(Ok(n))
     }
