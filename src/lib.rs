@@ -1,5 +1,7 @@
 //! A WebSocket that behaves like a `TcpStream`.
 
+#![forbid(unsafe_code)]
+
 mod buffer;
 mod config;
 mod error;
