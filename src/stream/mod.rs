@@ -27,6 +27,59 @@ use wake::Wakers;
 use write::Tail;
 
 /// A WebSocket as a byte stream.
+///
+/// It is made of a [`fastwebsockets::WebSocket`] ([`new`](Self::new), [`with_config`](Self::with_config)) or of a
+/// transport whose handshake is done ([`from_transport`](Self::from_transport)). How it maps to the wire, when it needs a
+/// flush, and how it ends is in the [crate's documentation](crate).
+///
+/// # Reading ([`AsyncRead`], [`AsyncBufRead`](tokio::io::AsyncBufRead))
+///
+/// The payload of data frames comes out as one stream of bytes, as it arrives, whatever the frames' lengths. Bytes go
+/// from the transport straight into the caller's buffer and are decoded there, many frames at once; only for less than
+/// 4 KiB of room does the stream read ahead, 16 KiB at a time. Pings are answered, Pongs dropped, the Close answered. The
+/// protocol is enforced strictly (RFC 6455, section 5): masks, reserved bits and opcodes, lengths, fragmentation, UTF-8.
+///
+/// ## Errors
+///
+/// - `InvalidData`: the peer broke the protocol. It has been sent a Close that says so.
+/// - `UnexpectedEof`: the transport ended without a Close.
+/// - `TimedOut`: see [`Config::keep_alive`].
+/// - `ConnectionAborted`: see [`Config::abnormal_close_is_error`].
+/// - The transport's own.
+///
+/// What arrived before an error is delivered before it. Then the first read has the error, and each later one its kind.
+///
+/// ## Cancel safety
+///
+/// A read that is dropped while it waits has taken nothing: the bytes are there for the next one.
+///
+/// # Writing ([`AsyncWrite`])
+///
+/// Each write that returns `n` has put exactly one frame with these `n` bytes on the wire: the whole buffer, up to
+/// [`Config::max_frame_len`]. An empty write is an empty frame. A client masks (RFC 6455, section 5.3), each frame with a
+/// fresh key from a cryptographically strong generator. A vectored write makes one frame of all its slices.
+///
+/// On a Text stream the bytes must be UTF-8. What a write leaves of an unfinished code point (3 bytes at most) waits for the
+/// next write, so that every message is valid text.
+///
+/// A shutdown sends a Close with code 1000, or answers the peer's where [`Config::half_close`] has held that back. It
+/// does not wait for the peer, and reading goes on. Once there is a Close in both directions, whoever completed them also
+/// shuts the transport down.
+///
+/// ## Errors
+///
+/// - `BrokenPipe`: this end or the peer has closed, or the stream has failed.
+/// - `InvalidData`: a write on a Text stream is not UTF-8; nothing of it was sent, and the stream goes on. Or a Text
+///   stream was shut down inside a code point; the peer got a Close with code 1007.
+/// - `WriteZero`: the transport accepts nothing.
+/// - The transport's own, once.
+///
+/// A flush fails where bytes that were written are lost; after a Close in either direction, with nothing lost, it is `Ok`.
+///
+/// ## Cancel safety
+///
+/// A frame is accepted whole or not at all. A write that is dropped while it waits has sent nothing, and another may
+/// follow with other data. A dropped flush or shutdown goes on when it is called again.
 pub struct WebSocketStream<S> {
     io: S,
     config: Config,

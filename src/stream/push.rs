@@ -131,7 +131,7 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
     /// Keeps the rest of a frame that the transport has begun to take, and hands it to a parked reader.
     pub(super) fn keep(&mut self, buffer: crate::buffer::Buffer, start: usize, end: usize) {
         self.output.keep(buffer, start, end);
-        self.wakers.wake_reader();
+        self.wakers.hand_over();
     }
 }
 

@@ -86,8 +86,14 @@ impl Wakers {
         }
     }
 
+    /// The writer has kept something and does not wait for it: the reader, if it is parked, takes over.
+    pub(super) fn hand_over(&mut self) {
+        self.writer = None;
+        self.wake_reader();
+    }
+
     /// Wakes the reader, once, if it is parked.
-    pub(super) fn wake_reader(&mut self) {
+    fn wake_reader(&mut self) {
         self.reader_pushes = false;
         if let Some(waker) = self.reader.take() {
             waker.wake();
