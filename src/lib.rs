@@ -59,6 +59,9 @@
 //! | the transport fails to read | its error, then its kind | as the transport says |
 //! | the transport fails to write | go on | its error once, then `BrokenPipe` |
 //!
+//! So a program that answers after it has read to the end, as TCP allows (an echo by [`tokio::io::copy`], a proxy by
+//! [`tokio::io::copy_bidirectional`]), sets [`Config::half_close`] on both ends.
+//!
 //! Dropping the stream sends nothing: no Close, no bytes that are kept. The peer sees a truncation. Shut it down
 //! first; if the peer's end matters, read until `Ok(0)` too, or use [`close`](WebSocketStream::close), which does both.
 //!

@@ -69,7 +69,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     /// down. If this end has sent its Close before, by a shutdown or in answer to the peer's, none is sent:
     /// the rest is the same.
     ///
-    /// To keep what the peer still sends, shut down instead, and read to the end.
+    /// To keep what the peer still sends, shut down instead, and read to the end. After [`tokio::io::split`], put
+    /// the halves together again first (`unsplit`).
     ///
     /// # Errors
     ///

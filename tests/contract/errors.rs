@@ -55,7 +55,7 @@ fn rule_is_reachable_through_get_ref_and_source_and_says_what_came() {
     let error = err(Task::default().read(&mut stream, 100));
     assert_eq!(*rule(&error), Error::LengthNotMinimal { length: 5, bits: 16 });
     assert!(error.to_string().contains("5 is encoded in 16 bits"), "{error}");
-    let outer = std::io::Error::new(ErrorKind::Other, error);
+    let outer = std::io::Error::other(error);
     let source = outer.source().or(outer.get_ref().map(|inner| inner as _)).unwrap();
     assert!(source.to_string().contains("16 bits"));
 }

@@ -1,0 +1,71 @@
+//! cargo run --example axum -- 127.0.0.1:8080
+//!
+//! The stream out of an axum handler: numbers the lines that come and sends them back. Try it with
+//! `printf 'one\ntwo\n' | cargo run --example echo_client -- 127.0.0.1:8080`.
+
+use std::env;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use axum::serve::ListenerExt;
+use fastwebsockets::upgrade::{IncomingUpgrade, UpgradeFut};
+use fastwebsockets_stream::{Config, PayloadType, WebSocketStream};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("axum: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> io::Result<()> {
+    let address = env::args().nth(1).ok_or_else(|| io::Error::other("usage: axum ADDRESS"))?;
+    let listener = TcpListener::bind(&address).await?;
+    let mut stdout = io::stdout();
+    writeln!(stdout, "listening on ws://{}/", listener.local_addr()?)?;
+    stdout.flush()?;
+
+    let listener = listener.tap_io(|tcp| {
+        if let Err(error) = tcp.set_nodelay(true) {
+            eprintln!("axum: {error}");
+        }
+    });
+    axum::serve(listener, Router::new().route("/", get(handler))).await
+}
+
+async fn handler(upgrade: IncomingUpgrade) -> Result<impl IntoResponse, StatusCode> {
+    let (response, websocket) = upgrade.upgrade().map_err(|_| StatusCode::BAD_REQUEST)?;
+    tokio::spawn(async {
+        if let Err(error) = number_lines(websocket).await {
+            eprintln!("axum: {error}");
+        }
+    });
+    Ok(response) // The WebSocket begins once this has been sent.
+}
+
+async fn number_lines(websocket: UpgradeFut) -> io::Result<()> {
+    let websocket = websocket.await.map_err(io::Error::other)?;
+    // Answers go out together while more lines are there to be read, and half-close lets the last ones out.
+    let config = Config::new(PayloadType::Binary).write_buffer(16 * 1024).half_close(true);
+    let mut stream = WebSocketStream::with_config(websocket, config);
+
+    let mut line = String::new();
+    for number in 1.. {
+        line.clear();
+        if stream.read_line(&mut line).await? == 0 {
+            break;
+        }
+        stream.write_all(format!("{number}: {line}").as_bytes()).await?;
+    }
+    stream.shutdown().await
+}

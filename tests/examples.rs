@@ -1,0 +1,426 @@
+//! The examples, run as a user runs them: as processes, with files, pipes and sockets.
+//!
+//! `cargo test` builds them; `cargo test --test examples` alone does not, and runs what was built last.
+
+use std::env;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use sha2::{Digest, Sha256};
+
+/// The example as a module too, for what no file and no argument can bring about.
+#[allow(dead_code)]
+#[path = "../examples/pipe.rs"]
+mod pipe;
+
+/// No example takes this long unless it hangs.
+const LIMIT: Duration = Duration::from_secs(60);
+
+// pipe
+
+#[test]
+fn pipe_on_a_file_brings_every_byte_there_and_back() {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    let content = fs::read(manifest).expect("reads Cargo.toml");
+    assert_reports(Program::start("pipe", &[manifest]), &content);
+}
+
+#[test]
+fn pipe_on_a_large_file_brings_every_byte_there_and_back() {
+    let content = noise(3 * 1024 * 1024 + 17);
+    let file = TempPath::new("large");
+    fs::write(&file.0, &content).expect("writes a file");
+    assert_reports(Program::start("pipe", &[file.as_str()]), &content);
+}
+
+#[test]
+fn pipe_on_standard_input_brings_every_byte_there_and_back() {
+    let content = noise(300_000);
+    let mut pipe = Program::start("pipe", &["-"]);
+    pipe.feed(content.clone());
+    assert_reports(pipe, &content);
+}
+
+#[test]
+fn pipe_on_an_empty_file_reports_zero_bytes() {
+    let file = TempPath::new("empty");
+    fs::write(&file.0, "").expect("writes a file");
+    assert_reports(Program::start("pipe", &[file.as_str()]), b"");
+}
+
+#[test]
+fn pipe_on_empty_standard_input_reports_zero_bytes() {
+    let mut pipe = Program::start("pipe", &["-"]);
+    pipe.feed(Vec::new());
+    assert_reports(pipe, b"");
+}
+
+#[test]
+fn pipe_on_a_missing_file_says_so_in_one_line() {
+    let file = TempPath::new("missing");
+    let line = Program::start("pipe", &[file.as_str()]).fails_with_one_line();
+    assert!(line.starts_with(&format!("pipe: {}: ", file.as_str())), "{line}");
+    assert!(line.contains("os error 2"), "{line}");
+}
+
+#[test]
+fn pipe_on_a_directory_says_so_in_one_line() {
+    let directory = TempPath::new("directory");
+    fs::create_dir(&directory.0).expect("makes a directory");
+    let line = Program::start("pipe", &[directory.as_str()]).fails_with_one_line();
+    assert!(line.starts_with(&format!("pipe: {}: ", directory.as_str())), "{line}");
+}
+
+/// Opens well, and then every read of it fails: address 0 is not mapped.
+#[cfg(target_os = "linux")]
+#[test]
+fn pipe_whose_source_fails_on_the_way_says_so_in_one_line() {
+    let line = Program::start("pipe", &["/proc/self/mem"]).fails_with_one_line();
+    assert!(line.starts_with("pipe: /proc/self/mem: ") && line.contains("os error 5"), "{line}");
+}
+
+/// Root may read anything, so the check is skipped where the file can be read after all.
+#[cfg(unix)]
+#[test]
+fn pipe_on_an_unreadable_file_says_so_in_one_line() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let file = TempPath::new("unreadable");
+    fs::write(&file.0, "secret").expect("writes a file");
+    fs::set_permissions(&file.0, fs::Permissions::from_mode(0o000)).expect("takes the permission away");
+    if fs::read(&file.0).is_ok() {
+        return;
+    }
+    let line = Program::start("pipe", &[file.as_str()]).fails_with_one_line();
+    assert!(line.starts_with(&format!("pipe: {}: ", file.as_str())), "{line}");
+}
+
+/// From outside, nobody can cut the connection between two ends in one process. So this is the client of the
+/// example, called directly, with a server that leaves; how an error is printed, the tests above show.
+#[tokio::test]
+async fn pipe_whose_connection_breaks_reports_it() {
+    use fastwebsockets_stream::{Config, PayloadType, Role, WebSocketStream};
+    use tokio::io::AsyncReadExt;
+    use tokio::net::{TcpListener, TcpStream};
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds a port");
+    let address = listener.local_addr().expect("has an address");
+    let config = Config::new(PayloadType::Binary).half_close(true);
+    let server = async {
+        let (tcp, _) = listener.accept().await.expect("accepts");
+        let mut stream = WebSocketStream::from_transport(tcp, Role::Server, [], config.clone());
+        stream.read_exact(&mut [0; 1000]).await.expect("takes the beginning");
+    };
+    let client = async {
+        let tcp = TcpStream::connect(address).await.expect("connects");
+        let stream = WebSocketStream::from_transport(tcp, Role::Client, [], config.clone());
+        pipe::send_and_receive(tokio::io::repeat(7), stream, &indicatif::ProgressBar::hidden()).await
+    };
+    let both = async { tokio::join!(server, client).1.map(drop) };
+    let error = tokio::time::timeout(LIMIT, both).await.expect("ends by itself").expect_err("breaks");
+    assert_eq!(error.to_string().lines().count(), 1, "{error}");
+}
+
+// echo_server and echo_client
+
+#[test]
+fn echo_client_prints_what_it_was_given() {
+    let (_server, address) = start_server("echo_server");
+    let mut client = Program::start("echo_client", &[&address]);
+    client.feed("hi\n");
+    assert_eq!(client.succeeds(), b"hi\n");
+}
+
+#[test]
+fn echo_client_gets_megabytes_back() {
+    let (_server, address) = start_server("echo_server");
+    let content = noise(3_000_000);
+    let mut client = Program::start("echo_client", &[&address]);
+    client.feed(content.clone());
+    assert!(client.succeeds() == content);
+}
+
+#[test]
+fn echo_server_serves_others_while_a_client_waits() {
+    let (_server, address) = start_server("echo_server");
+    let mut patient = Program::start("echo_client", &[&address]);
+    patient.write(b"first\n");
+    assert_eq!(patient.next_line(), "first");
+
+    let mut other = Program::start("echo_client", &[&address]);
+    other.feed("other\n");
+    assert_eq!(other.succeeds(), b"other\n");
+
+    patient.write(b"second\n");
+    assert_eq!(patient.next_line(), "second");
+    patient.feed("");
+    assert_eq!(patient.succeeds(), b"");
+}
+
+#[test]
+fn echo_server_logs_a_client_that_breaks_off_and_goes_on() {
+    let (mut server, address) = start_server("echo_server");
+    let mut client = Program::start("echo_client", &[&address]);
+    client.write(b"hi\n");
+    assert_eq!(client.next_line(), "hi");
+    drop(client); // Kills it.
+    let logged = server.next_error_line();
+    assert!(logged.starts_with("127.0.0.1:"), "{logged}");
+
+    let mut client = Program::start("echo_client", &[&address]);
+    client.feed("still there?\n");
+    assert_eq!(client.succeeds(), b"still there?\n");
+}
+
+#[cfg(unix)]
+#[test]
+fn echo_server_takes_leave_of_its_clients_at_ctrl_c() {
+    let (server, address) = start_server("echo_server");
+    let mut client = Program::start("echo_client", &[&address]);
+    client.write(b"hi\n");
+    assert_eq!(client.next_line(), "hi");
+
+    let kill = Command::new("kill").args(["-INT", &server.child.id().to_string()]).status();
+    assert!(kill.expect("sends a signal").success());
+    // The client's standard input is still open: it is the server's Close that ends it.
+    assert_eq!(client.succeeds(), b"");
+    assert_eq!(server.succeeds(), b"");
+}
+
+#[test]
+fn echo_client_without_a_server_says_so_in_one_line() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("binds a port");
+    let address = listener.local_addr().expect("has an address").to_string();
+    drop(listener);
+    let line = Program::start("echo_client", &[&address]).fails_with_one_line();
+    assert!(line.starts_with("echo_client: "), "{line}");
+}
+
+#[test]
+fn echo_client_refuses_a_server_that_speaks_no_websocket() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("binds a port");
+    let address = listener.local_addr().expect("has an address").to_string();
+    let server = thread::spawn(move || {
+        let (tcp, _) = listener.accept().expect("accepts");
+        let mut request = BufReader::new(&tcp).lines();
+        assert!(request.any(|line| line.is_ok_and(|line| line.is_empty())), "is not asked");
+        (&tcp).write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").expect("answers");
+    });
+    let line = Program::start("echo_client", &[&address]).fails_with_one_line();
+    assert!(line.starts_with("echo_client: ") && line.contains("404"), "{line}");
+    server.join().expect("ends");
+}
+
+#[test]
+fn servers_on_an_address_in_use_say_so_in_one_line() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("binds a port");
+    let address = listener.local_addr().expect("has an address").to_string();
+    for name in ["echo_server", "axum"] {
+        let line = Program::start(name, &[&address]).fails_with_one_line();
+        assert!(line.starts_with(&format!("{name}: ")), "{line}");
+    }
+}
+
+#[test]
+fn examples_without_their_address_say_how_they_are_used() {
+    for name in ["echo_server", "echo_client", "axum"] {
+        let line = Program::start(name, &[]).fails_with_one_line();
+        assert_eq!(line, format!("{name}: usage: {name} ADDRESS"));
+    }
+}
+
+#[test]
+fn servers_answer_a_plain_http_request_with_400() {
+    for name in ["echo_server", "axum"] {
+        let (_server, address) = start_server(name);
+        let mut tcp = std::net::TcpStream::connect(&address).expect("connects");
+        tcp.set_read_timeout(Some(LIMIT)).expect("sets a limit");
+        tcp.write_all(b"GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").expect("asks");
+        let mut answer = String::new();
+        tcp.read_to_string(&mut answer).expect("answers");
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{name}: {answer}");
+    }
+}
+
+// framed and axum
+
+#[test]
+fn framed_gets_its_messages_through() {
+    let output = Program::start("framed", &[]).succeeds();
+    let lines = String::from_utf8(output).expect("prints text");
+    let heads: Vec<_> = lines.lines().filter_map(|line| line.split(':').next()).collect();
+    assert_eq!(heads, ["length-delimited", "lines", "protobuf"]);
+}
+
+#[test]
+fn axum_numbers_lines() {
+    let (_server, address) = start_server("axum");
+    let mut client = Program::start("echo_client", &[&address]);
+    client.write(b"one\n");
+    assert_eq!(client.next_line(), "1: one");
+    client.feed("two\nno newline");
+    assert_eq!(client.succeeds(), b"2: two\n3: no newline");
+}
+
+// What they need
+
+/// Starts `name` on a free port, and waits until it listens.
+fn start_server(name: &str) -> (Program, String) {
+    let server = Program::start(name, &["127.0.0.1:0"]);
+    let line = server.next_line();
+    let address = line.strip_prefix("listening on ws://").and_then(|rest| rest.strip_suffix('/'));
+    let address = address.unwrap_or_else(|| panic!("{name} printed {line:?}")).to_owned();
+    (server, address)
+}
+
+fn assert_reports(pipe: Program, content: &[u8]) {
+    let output = String::from_utf8(pipe.succeeds()).expect("prints text");
+    let head = format!("{} bytes with SHA-256 {:x} went up", content.len(), Sha256::digest(content));
+    assert!(output.starts_with(&head), "{output:?} instead of {head:?}");
+    assert!(output.ends_with(" MB/s each way\n") && output.lines().count() == 1, "{output:?}");
+}
+
+/// Bytes that repeat at no distance a buffer is likely to have.
+fn noise(length: usize) -> Vec<u8> {
+    (0..length as u64).map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect()
+}
+
+/// A path of its own in the temporary directory, cleared away at the end.
+struct TempPath(PathBuf);
+
+impl TempPath {
+    fn new(name: &str) -> Self {
+        TempPath(env::temp_dir().join(format!("fastwebsockets-stream-{}-{name}", std::process::id())))
+    }
+
+    fn as_str(&self) -> &str {
+        self.0.to_str().expect("a UTF-8 path")
+    }
+}
+
+impl Drop for TempPath {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0).or_else(|_| fs::remove_dir(&self.0));
+    }
+}
+
+/// A running example. Dropping it kills it.
+struct Program {
+    name: String,
+    child: Child,
+    stdout: Receiver<Vec<u8>>,
+    stderr: Receiver<Vec<u8>>,
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Program {
+    fn start(name: &str, arguments: &[&str]) -> Self {
+        // target/<profile>/deps/examples-<hash> is this test; cargo puts the examples beside deps.
+        let test = env::current_exe().expect("knows where it is");
+        let profile = test.ancestors().nth(2).expect("is two levels down");
+        let path = profile.join("examples").join(format!("{name}{}", env::consts::EXE_SUFFIX));
+        let mut child = Command::new(&path)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}; `cargo build --examples` first", path.display()));
+        let stdout = lines(child.stdout.take().expect("is piped"));
+        let stderr = lines(child.stderr.take().expect("is piped"));
+        Program { name: name.to_owned(), child, stdout, stderr }
+    }
+
+    /// Writes to standard input, and leaves it open.
+    fn write(&mut self, bytes: &[u8]) {
+        let stdin = self.child.stdin.as_mut().expect("is open");
+        stdin.write_all(bytes).and_then(|()| stdin.flush()).expect("takes its input");
+    }
+
+    /// Writes to standard input and closes it, in the background.
+    fn feed(&mut self, bytes: impl Into<Vec<u8>>) {
+        let mut stdin = self.child.stdin.take().expect("is open");
+        let bytes = bytes.into();
+        // If the program ends early, its output tells more than this error.
+        thread::spawn(move || drop(stdin.write_all(&bytes)));
+    }
+
+    /// The next line of standard output, without its end.
+    fn next_line(&self) -> String {
+        self.line_of(&self.stdout)
+    }
+
+    /// The next line of standard error, without its end.
+    fn next_error_line(&mut self) -> String {
+        self.line_of(&self.stderr)
+    }
+
+    fn line_of(&self, lines: &Receiver<Vec<u8>>) -> String {
+        let line = lines.recv_timeout(LIMIT).unwrap_or_else(|error| panic!("{}: {error}", self.name));
+        String::from_utf8(line).expect("prints text").trim_end_matches('\n').to_owned()
+    }
+
+    /// Waits for the end, which must be a silent success, and returns the rest of standard output.
+    fn succeeds(self) -> Vec<u8> {
+        let (status, stdout, stderr) = self.finish();
+        assert!(status.success() && stderr.is_empty(), "{status}: {}", String::from_utf8_lossy(&stderr));
+        stdout
+    }
+
+    /// Waits for the end, which must be exit code 1 with nothing but one line on standard error: this.
+    fn fails_with_one_line(self) -> String {
+        let (status, stdout, stderr) = self.finish();
+        let stderr = String::from_utf8(stderr).expect("prints text");
+        assert_eq!((status.code(), stdout.len()), (Some(1), 0), "{stderr}");
+        let line = stderr.strip_suffix('\n').expect("ends the line");
+        assert!(!line.is_empty() && !line.contains('\n'), "{stderr}");
+        line.to_owned()
+    }
+
+    /// Waits until both outputs and the process have ended.
+    fn finish(mut self) -> (ExitStatus, Vec<u8>, Vec<u8>) {
+        let deadline = Instant::now() + LIMIT;
+        let rest_of = |lines: &Receiver<Vec<u8>>| {
+            let mut rest = Vec::new();
+            loop {
+                match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                    Ok(line) => rest.extend(line),
+                    Err(RecvTimeoutError::Disconnected) => return rest,
+                    Err(RecvTimeoutError::Timeout) => panic!("{} does not end", self.name),
+                }
+            }
+        };
+        let stdout = rest_of(&self.stdout);
+        let stderr = rest_of(&self.stderr);
+        // Its outputs are closed, so this takes no longer than an exit does.
+        let status = self.child.wait().expect("ends");
+        (status, stdout, stderr)
+    }
+}
+
+/// Reads in a thread of its own, so that whoever waits can stop waiting.
+fn lines(output: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        let mut output = BufReader::new(output);
+        loop {
+            let mut line = Vec::new();
+            match output.read_until(b'\n', &mut line) {
+                Ok(n) if n > 0 && sender.send(line).is_ok() => {}
+                _ => return,
+            }
+        }
+    });
+    receiver
+}
