@@ -13,10 +13,10 @@ pub(crate) const HEADROOM: usize = 1024;
 pub(crate) const SMALL: usize = HEADROOM;
 /// Reading ahead.
 pub(crate) const MEDIUM: usize = 16 * 1024;
-/// Staging a frame of 64 KiB.
-pub(crate) const LARGE: usize = 64 * 1024 + HEADROOM;
+/// A frame of 64 KiB with its header, and the headroom.
+pub(crate) const LARGE: usize = 65 * 1024 + HEADROOM;
 
-/// Each size, and how many of it a thread keeps: 464 KiB at the most.
+/// Each size, and how many of it a thread keeps: 472 KiB at the most.
 const CLASSES: [(usize, usize); 3] = [(SMALL, 16), (MEDIUM, 12), (LARGE, 4)];
 
 type Shelf = Vec<Box<[u8]>>;

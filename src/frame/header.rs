@@ -86,7 +86,7 @@ impl Header {
     /// Writes the header to the start of `out` in the shortest form there is, and returns its length.
     ///
     /// `out` holds at least [`MAX_LEN`] octets.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn encode(&self, out: &mut [u8]) -> usize {
         out[0] = if self.fin { FIN } else { 0 } | self.opcode as u8;
         let mask = if self.key.is_some() { MASK } else { 0 };

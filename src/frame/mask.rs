@@ -2,6 +2,8 @@
 //!
 //! Both loops copy and mask in one pass over the data.
 
+use std::cell::RefCell;
+
 use fearless_simd::{Level, Simd, dispatch};
 use rand::Rng;
 
@@ -11,29 +13,60 @@ pub(crate) type Key = [u8; 4];
 /// From here on it pays to ask the processor for its widest vectors.
 const WIDE: usize = 768;
 
-/// A fresh masking key.
+/// A fresh masking key, from the thread's generator (ChaCha, seeded by the operating system).
 ///
 /// > The masking key needs to be unpredictable; thus, the masking key MUST be derived from a strong source of
 /// > entropy (RFC 6455, section 5.3)
 #[inline]
 pub(crate) fn fresh_key() -> Key {
-    rand::thread_rng().r#gen()
+    KEYS.with_borrow_mut(|keys| {
+        if keys.used == keys.block.len() {
+            keys.refill();
+        }
+        let key = keys.block[keys.used];
+        keys.used += 1;
+        key
+    })
+}
+
+/// Keys that have been drawn and not been used: reaching the generator costs more than drawing.
+struct Keys {
+    block: [Key; 64],
+    used: usize,
+}
+
+impl Keys {
+    #[cold]
+    fn refill(&mut self) {
+        rand::thread_rng().fill(self.block.as_flattened_mut());
+        self.used = 0;
+    }
+}
+
+thread_local! {
+    static KEYS: RefCell<Keys> = const { RefCell::new(Keys { block: [[0; 4]; 64], used: 64 }) };
 }
 
 /// The key for the payload that follows `n` octets later.
 #[inline]
+#[allow(clippy::cast_possible_truncation)] // 0 to 3.
 pub(crate) fn rotate(key: Key, n: usize) -> Key {
-    let at = n & 3;
-    [key[at], key[(at + 1) & 3], key[(at + 2) & 3], key[(at + 3) & 3]]
+    // Little-endian, the first octet is the lowest.
+    u32::from_le_bytes(key).rotate_right(8 * (n & 3) as u32).to_le_bytes()
 }
 
 /// Copies `from` to `to`, which are of one length, and masks on the way.
-#[inline]
+#[inline(always)]
 pub(crate) fn copy(from: &[u8], to: &mut [u8], key: Key) {
     debug_assert_eq!(from.len(), to.len());
     if from.len() < WIDE {
-        return copy_loop(from, to, key);
+        copy_loop(from, to, key);
+    } else {
+        copy_wide(from, to, key);
     }
+}
+
+fn copy_wide(from: &[u8], to: &mut [u8], key: Key) {
     let level = Level::new();
     dispatch!(level, simd => simd.vectorize(#[inline(always)] || copy_loop(from, to, key)));
 }
@@ -44,23 +77,26 @@ pub(crate) fn shift(bytes: &mut [u8], from: usize, to: usize, n: usize, key: Key
     debug_assert!(to <= from);
     let (bytes, gap) = (&mut bytes[to..from + n], from - to);
     if n < WIDE {
-        return shift_loop(bytes, gap, key);
+        shift_loop(bytes, gap, key);
+    } else {
+        shift_wide(bytes, gap, key);
     }
+}
+
+fn shift_wide(bytes: &mut [u8], gap: usize, key: Key) {
     let level = Level::new();
     dispatch!(level, simd => simd.vectorize(#[inline(always)] || shift_loop(bytes, gap, key)));
 }
 
+/// By words, not by octets: that is what the compiler turns into vectors of any width.
 #[inline(always)]
 fn copy_loop(from: &[u8], to: &mut [u8], key: Key) {
-    let (wide_from, from) = from.as_chunks::<64>();
-    let (wide_to, to) = to.as_chunks_mut::<64>();
-    for (from, to) in wide_from.iter().zip(wide_to) {
-        *to = masked(*from, key);
-    }
+    let word = u64::from(u32::from_ne_bytes(key));
+    let wide = word << 32 | word;
     let (words_from, from) = from.as_chunks::<8>();
     let (words_to, to) = to.as_chunks_mut::<8>();
     for (from, to) in words_from.iter().zip(words_to) {
-        *to = masked(*from, key);
+        *to = (u64::from_ne_bytes(*from) ^ wide).to_ne_bytes();
     }
     for (i, (from, to)) in from.iter().zip(to).enumerate() {
         *to = from ^ key[i & 3];
@@ -96,8 +132,9 @@ fn shift_chunks<const N: usize>(bytes: &mut [u8], gap: usize, key: Key, mut at: 
 
 #[inline(always)]
 fn masked<const N: usize>(mut chunk: [u8; N], key: Key) -> [u8; N] {
-    for (i, octet) in chunk.iter_mut().enumerate() {
-        *octet ^= key[i & 3];
+    let key = u32::from_ne_bytes(key);
+    for word in chunk.as_chunks_mut().0 {
+        *word = (u32::from_ne_bytes(*word) ^ key).to_ne_bytes();
     }
     chunk
 }

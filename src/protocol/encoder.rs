@@ -22,6 +22,7 @@ impl Encoder {
         Encoder { role, opcode: payload_type.into() }
     }
 
+    #[inline]
     pub(crate) fn role(&self) -> Role {
         self.role
     }
@@ -34,7 +35,7 @@ impl Encoder {
     }
 
     /// The header of a data frame, which is a whole message, with a key of its own.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn data_header(&self, length: usize) -> Header {
         Header { fin: true, opcode: self.opcode, key: self.key(), length: length as u64 }
     }
@@ -59,61 +60,79 @@ impl Encoder {
     }
 }
 
-/// The payload of the frame that a write makes: what an earlier write left of a code point, then the start of
-/// the caller's slices.
+/// The payload of a frame, wherever its bytes are.
+pub(crate) trait Body {
+    fn len(&self) -> usize;
+
+    /// Its bytes; no part is empty.
+    fn parts(&self) -> impl Iterator<Item = &[u8]>;
+
+    /// Copies what is from byte `from` on to `out`, as much as fits, masked where there is a key.
+    fn copy(&self, from: usize, out: &mut [u8], key: Option<Key>);
+}
+
+impl Body for [u8] {
+    #[inline]
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    fn parts(&self) -> impl Iterator<Item = &[u8]> {
+        std::iter::once(self).filter(|part| !part.is_empty())
+    }
+
+    #[inline(always)]
+    fn copy(&self, from: usize, out: &mut [u8], key: Option<Key>) {
+        let here = &self[from..];
+        let n = here.len().min(out.len());
+        match key {
+            None => out[..n].copy_from_slice(&here[..n]),
+            Some(key) => mask::copy(&here[..n], &mut out[..n], mask::rotate(key, from)),
+        }
+    }
+}
+
+/// What an earlier write left of a code point, then the start of the caller's slices.
 #[derive(Clone, Copy)]
-pub(crate) struct Payload<'a> {
+pub(crate) struct Slices<'a> {
     prefix: &'a [u8],
     slices: &'a [IoSlice<'a>],
     len: usize,
 }
 
-impl<'a> Payload<'a> {
+impl<'a> Slices<'a> {
     /// `len` bytes of prefix and slices, which hold at least as many.
     pub(crate) fn new(prefix: &'a [u8], slices: &'a [IoSlice<'a>], len: usize) -> Self {
-        Payload { prefix, slices, len }
+        Slices { prefix, slices, len }
     }
+}
 
-    pub(crate) fn len(&self) -> usize {
+impl Body for Slices<'_> {
+    fn len(&self) -> usize {
         self.len
     }
 
-    /// Its first `len` bytes, or all of it.
-    pub(crate) fn first(self, len: usize) -> Self {
-        Payload { len: self.len.min(len), ..self }
-    }
-
-    /// The parts, cut to the payload's length; empty ones left out.
-    pub(crate) fn parts(&self) -> impl Iterator<Item = &'a [u8]> {
-        let slices: &'a [IoSlice<'a>] = self.slices;
+    fn parts(&self) -> impl Iterator<Item = &[u8]> {
         let mut left = self.len;
-        std::iter::once(self.prefix).chain(slices.iter().map(|slice| &**slice)).filter_map(move |part| {
+        std::iter::once(self.prefix).chain(self.slices.iter().map(|slice| &**slice)).filter_map(move |part| {
             let part = &part[..part.len().min(left)];
             left -= part.len();
             (!part.is_empty()).then_some(part)
         })
     }
 
-    /// Copies the payload from its byte `from` on to `out`, masked where there is a key.
-    #[inline]
-    pub(crate) fn copy(&self, mut from: usize, mut out: &mut [u8], key: Option<Key>) {
+    fn copy(&self, mut from: usize, mut out: &mut [u8], key: Option<Key>) {
         let mut key = key.map(|key| mask::rotate(key, from));
         for part in self.parts() {
             if from >= part.len() {
                 from -= part.len();
                 continue;
             }
-            let part = &part[from..];
+            let n = (part.len() - from).min(out.len());
+            let (here, rest) = out.split_at_mut(n);
+            part[from..from + n].copy(0, here, key);
+            key = key.map(|key| mask::rotate(key, n));
             from = 0;
-            let (part, now) = (&part[..part.len().min(out.len())], out.len().min(part.len()));
-            let (here, rest) = out.split_at_mut(now);
-            match &mut key {
-                None => here.copy_from_slice(part),
-                Some(key) => {
-                    mask::copy(part, here, *key);
-                    *key = mask::rotate(*key, now);
-                }
-            }
             out = rest;
             if out.is_empty() {
                 return;
@@ -127,9 +146,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn payload_copies_any_part_of_its_parts() {
+    fn slices_copy_any_part_of_their_parts() {
         let slices = [b"bcd".as_slice(), b"", b"efg", b"hij"].map(IoSlice::new);
-        let payload = Payload::new(b"a", &slices, 8);
+        let payload = Slices::new(b"a", &slices, 8);
         assert_eq!(payload.parts().collect::<Vec<_>>().concat(), b"abcdefgh");
         for from in 0..=8 {
             for to in from..=8 {

@@ -49,6 +49,7 @@ impl Output {
         self.blocked
     }
 
+    #[inline]
     pub(crate) fn holds_data(&self) -> bool {
         self.holds_data
     }
@@ -59,11 +60,13 @@ impl Output {
     }
 
     /// What is to be sent next.
+    #[inline]
     pub(crate) fn waiting(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
     }
 
     /// The transport took `n` bytes of what was waiting.
+    #[inline]
     pub(crate) fn advance(&mut self, n: usize) {
         self.start += n;
         if self.start >= self.end {
@@ -83,10 +86,10 @@ impl Output {
         *self = Output::default();
     }
 
-    /// Keeps the rest of a frame, `buffer[start..end]`, whose beginning the transport has taken.
-    pub(crate) fn keep(&mut self, buffer: Buffer, start: usize, end: usize) {
+    /// Keeps the rest of a frame, `buffer[..end]`, whose beginning the transport has taken.
+    pub(crate) fn keep(&mut self, buffer: Buffer, end: usize) {
         debug_assert!(self.is_empty());
-        *self = Output { buffer, start, end, pong: 0, blocked: true, holds_data: true };
+        *self = Output { buffer, start: 0, end, pong: 0, blocked: true, holds_data: true };
     }
 
     /// Adds a data frame, which `write` puts at the start of the room it is given (at least `room` bytes), and
@@ -166,7 +169,7 @@ mod tests {
     fn flood_of_pongs_behind_a_blocked_frame_stays_within_its_buffer() {
         let mut output = Output::default();
         let size = crate::buffer::LARGE;
-        output.keep(Buffer::take(size), 1, 64 * 1024);
+        output.keep(Buffer::take(size), 64 * 1024);
         let before = output.len();
         for _ in 0..10_000 {
             output.push_pong(&[0; 131]);

@@ -9,6 +9,7 @@ use tokio::io::AsyncWrite;
 use super::WebSocketStream;
 use super::wake::Side;
 use crate::Error;
+use crate::buffer::Buffer;
 
 /// The transport's write side.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,6 +51,7 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
     }
 
     /// Writes bytes of the writer's frame, with nothing before them.
+    #[inline]
     pub(super) fn poll_write_bytes(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let Self { io, wakers, .. } = self;
         let polled = wakers.poll(Side::Writer, cx, |cx| Pin::new(io).poll_write(cx, bytes));
@@ -69,6 +71,7 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
     }
 
     /// What every write to the transport has in common, `length` bytes having been offered.
+    #[inline]
     fn wrote(&mut self, polled: Poll<io::Result<usize>>, length: usize) -> Poll<io::Result<usize>> {
         match ready!(polled) {
             Ok(0) if length > 0 => {
@@ -88,6 +91,7 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
     }
 
     /// Flushes the transport.
+    #[inline]
     pub(super) fn poll_flush_transport(&mut self, side: Side, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Self { io, wakers, .. } = self;
         let result = ready!(wakers.poll(side, cx, |cx| Pin::new(io).poll_flush(cx)));
@@ -129,8 +133,8 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
     }
 
     /// Keeps the rest of a frame that the transport has begun to take, and hands it to a parked reader.
-    pub(super) fn keep(&mut self, buffer: crate::buffer::Buffer, start: usize, end: usize) {
-        self.output.keep(buffer, start, end);
+    pub(super) fn keep(&mut self, buffer: Buffer, length: usize) {
+        self.output.keep(buffer, length);
         self.wakers.hand_over();
     }
 }

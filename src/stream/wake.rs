@@ -33,7 +33,7 @@ impl Wakers {
     ///
     /// `Pending`: whoever waits now is woken by the transport. `Ready`: something has moved, so the other side is
     /// woken, for it may have waited for just that.
-    #[inline]
+    #[inline(always)]
     pub(super) fn poll<T>(
         &mut self,
         side: Side,

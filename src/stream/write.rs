@@ -1,6 +1,7 @@
 //! `AsyncWrite`: one frame for each write, accepted whole or not at all.
 
 use std::io::{self, IoSlice};
+use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -11,9 +12,13 @@ use super::push::Sink;
 use super::wake::Side;
 use crate::buffer::{Buffer, HEADROOM};
 use crate::frame::{Header, header};
-use crate::protocol::encoder::{Encoder, Payload};
+use crate::protocol::encoder::{Body, Encoder, Slices};
 use crate::protocol::{Closing, Utf8};
 use crate::{Error, PayloadType};
+
+/// Frames up to these lengths are staged on the stack; two sizes, because the stage is zeroed each time.
+const TINY: usize = 256;
+const SMALL: usize = 1024 + header::MAX_LEN;
 
 /// A frame with more payload than this is staged piece by piece.
 const STAGE: usize = 64 * 1024;
@@ -32,10 +37,12 @@ pub(super) struct Tail {
 }
 
 impl Tail {
+    #[inline]
     pub(super) fn as_slice(&self) -> &[u8] {
         &self.bytes[..self.len.into()]
     }
 
+    #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -53,7 +60,13 @@ struct Accepted {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for WebSocketStream<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.get_mut().poll_write_frame(cx, &[IoSlice::new(buf)])
+        let this = self.get_mut();
+        if !this.is_plain() {
+            return this.poll_write_frame(cx, &[IoSlice::new(buf)]);
+        }
+        let buf = &buf[..buf.len().min(this.config.max_frame_len)];
+        ready!(this.poll_send(cx, buf))?;
+        Poll::Ready(Ok(buf.len()))
     }
 
     fn poll_write_vectored(
@@ -74,9 +87,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WebSocketStream<S> {
         if this.sink != Sink::Open {
             return Poll::Ready(Ok(()));
         }
-        ready!(this.poll_drain(Side::Writer, cx)).or_else(|error| this.excuse(error))?;
-        if this.sink != Sink::Open {
-            return Poll::Ready(Ok(()));
+        if !this.output.is_empty() {
+            ready!(this.poll_drain(Side::Writer, cx)).or_else(|error| this.excuse(error))?;
+            if this.sink != Sink::Open {
+                return Poll::Ready(Ok(()));
+            }
         }
         let flushed = ready!(this.poll_flush_transport(Side::Writer, cx));
         Poll::Ready(flushed.or_else(|error| this.excuse(error)))
@@ -88,6 +103,17 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WebSocketStream<S> {
 }
 
 impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
+    /// Whether a write is a frame as it is: nothing is in the way, nothing waits before it, nothing is gathered.
+    #[inline]
+    fn is_plain(&self) -> bool {
+        self.closing == Closing::Open
+            && self.sink == Sink::Open
+            && !self.end.ends_writes()
+            && self.output.is_empty()
+            && self.config.write_buffer == 0
+            && self.config.payload_type == PayloadType::Binary
+    }
+
     fn poll_write_frame(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         self.check_write()?;
         // Back-pressure: what the transport has refused goes first. The transport holds the writer's waker.
@@ -97,7 +123,7 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
         let accepted = self.accept(slices)?;
         if accepted.payload > 0 || self.config.payload_type == PayloadType::Binary {
             let tail = self.tail;
-            let payload = Payload::new(tail.as_slice(), slices, accepted.payload);
+            let payload = Slices::new(tail.as_slice(), slices, accepted.payload);
             ready!(self.poll_send(cx, &payload))?;
         }
         self.tail = accepted.tail;
@@ -105,16 +131,7 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
     }
 
     /// Whether a write may be tried, and if not, why.
-    #[inline]
     fn check_write(&mut self) -> io::Result<()> {
-        if self.closing == Closing::Open && self.sink == Sink::Open && !self.end.ends_writes() {
-            return Ok(());
-        }
-        self.check_write_slowly()
-    }
-
-    #[cold]
-    fn check_write_slowly(&mut self) -> io::Result<()> {
         if let Some(error) = self.unreported.take_if(|_| !self.closing.has_received()) {
             return Err(error);
         }
@@ -148,7 +165,6 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
     }
 
     /// How much of the slices the next frame takes.
-    #[inline]
     fn accept(&self, slices: &[IoSlice<'_>]) -> io::Result<Accepted> {
         let offered = slices.iter().map(|slice| slice.len()).fold(0, usize::saturating_add);
         match self.config.payload_type {
@@ -169,11 +185,11 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
         // Valid so far, or it would not have been accepted.
         let _ = utf8.check(old);
         let mut at = 0;
-        for part in Payload::new(&[], slices, bytes).parts() {
+        for part in Slices::new(&[], slices, bytes).parts() {
             utf8.check(part).map_err(|invalid| Error::WriteNotUtf8 { at: at + invalid })?;
             at += part.len();
         }
-        let all = Payload::new(old, slices, old.len() + bytes);
+        let all = Slices::new(old, slices, old.len() + bytes);
         let payload = all.len() - utf8.unfinished();
         let mut tail = Tail::default();
         all.copy(payload, &mut tail.bytes[..utf8.unfinished()], None);
@@ -185,80 +201,102 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
     /// Sends one frame: into the write buffer if there is one and it fits, else to the transport.
     ///
     /// `Pending`: nothing of it was sent or kept.
-    #[inline]
-    fn poll_send(&mut self, cx: &mut Context<'_>, payload: &Payload<'_>) -> Poll<io::Result<()>> {
+    #[inline(always)]
+    fn poll_send(&mut self, cx: &mut Context<'_>, payload: &(impl Body + ?Sized)) -> Poll<io::Result<()>> {
         let header = self.encoder.data_header(payload.len());
         let capacity = self.config.write_buffer as usize;
+        let length = Encoder::frame_len(payload.len());
         if capacity > 0 {
-            let length = Encoder::frame_len(payload.len());
             if self.output.len().saturating_add(length) > capacity {
                 ready!(self.poll_drain(Side::Writer, cx))?;
             }
             if length <= capacity {
                 let room = if self.output.is_empty() { capacity } else { length };
-                self.output.push_data(room, |out| write_frame(&header, payload, out));
+                self.output.push_data(room, |out| write_frame(&header, payload, payload.len(), out));
                 return Poll::Ready(Ok(()));
             }
         }
+        if length <= TINY {
+            return self.poll_send_staged(cx, &header, payload, &mut [0; TINY]);
+        }
+        if length <= SMALL {
+            return self.poll_send_staged(cx, &header, payload, &mut [0; SMALL]);
+        }
         if header.key.is_none() && payload.len() > VECTORED && self.io.is_write_vectored() {
             match payload.parts().take(MAX_SLICES + 1).count() {
-                0..=2 => return self.poll_send_slices::<4>(cx, &header, payload),
-                3..=MAX_SLICES => return self.poll_send_slices::<{ MAX_SLICES + 2 }>(cx, &header, payload),
+                0..=2 => return self.poll_send_slices::<4, _>(cx, &header, payload),
+                3..=MAX_SLICES => {
+                    return self.poll_send_slices::<{ MAX_SLICES + 2 }, _>(cx, &header, payload);
+                }
                 _ => {}
             }
         }
-        self.poll_send_staged(cx, &header, payload)
+        let mut stage = Buffer::take(Encoder::frame_len(payload.len().min(STAGE)));
+        self.poll_send_staged(cx, &header, payload, &mut stage)
     }
 
-    /// The way of all masked frames, and of small ones: header and payload side by side in a buffer.
+    /// The way of all masked frames, and of small ones: header and payload side by side in `stage`, which holds the
+    /// header and the payload, or [`STAGE`] bytes of it.
+    #[inline(always)]
     fn poll_send_staged(
         &mut self,
         cx: &mut Context<'_>,
         header: &Header,
-        payload: &Payload<'_>,
+        payload: &(impl Body + ?Sized),
+        stage: &mut [u8],
     ) -> Poll<io::Result<()>> {
-        let first = payload.first(STAGE);
-        let mut stage = Buffer::take(Encoder::frame_len(first.len()));
-        let mut end = write_frame(header, &first, &mut stage);
-        let (mut start, mut staged, mut begun) = (0, first.len(), false);
+        let staged = payload.len().min(STAGE);
+        let end = write_frame(header, payload, staged, stage);
+        // `Pending`: nothing was sent. Whoever calls again stages anew, with another key.
+        let sent = ready!(self.poll_write_bytes(cx, &stage[..end]))?;
+        if sent == end && staged == payload.len() {
+            return Poll::Ready(Ok(()));
+        }
+        Poll::Ready(self.send_rest(cx, header, payload, stage, sent..end, staged))
+    }
+
+    /// Goes on with a frame of which the transport has a part: what is left of the stage, then what is left of the
+    /// payload. What the transport does not take is kept.
+    #[cold]
+    fn send_rest(
+        &mut self,
+        cx: &mut Context<'_>,
+        header: &Header,
+        payload: &(impl Body + ?Sized),
+        stage: &mut [u8],
+        mut left: Range<usize>,
+        mut staged: usize,
+    ) -> io::Result<()> {
+        // Ends: each turn takes at least a byte.
         loop {
-            match self.poll_write_bytes(cx, &stage[start..end]) {
-                Poll::Ready(result) => {
-                    start += result?;
-                    begun = true;
-                }
-                // Whoever calls again stages anew, with another key.
-                Poll::Pending if !begun => return Poll::Pending,
-                Poll::Pending => {
-                    let rest = payload.len() - staged;
-                    if rest > 0 {
-                        let mut larger = Buffer::take(end - start + rest + HEADROOM);
-                        larger[..end - start].copy_from_slice(&stage[start..end]);
-                        (start, end) = (0, end - start);
-                        payload.copy(staged, &mut larger[end..end + rest], header.key);
-                        (stage, end) = (larger, end + rest);
-                    }
-                    self.keep(stage, start, end);
-                    return Poll::Ready(Ok(()));
-                }
-            }
-            if start == end {
+            if left.is_empty() {
                 if staged == payload.len() {
-                    return Poll::Ready(Ok(()));
+                    return Ok(());
                 }
-                (start, end) = (0, STAGE.min(payload.len() - staged));
-                payload.copy(staged, &mut stage[..end], header.key);
-                staged += end;
+                left = 0..STAGE.min(payload.len() - staged);
+                payload.copy(staged, &mut stage[left.clone()], header.key);
+                staged += left.len();
+            }
+            match self.poll_write_bytes(cx, &stage[left.clone()]) {
+                Poll::Ready(n) => left.start += n?,
+                Poll::Pending => {
+                    let (now, later) = (left.len(), payload.len() - staged);
+                    let mut rest = Buffer::take(now + later + HEADROOM);
+                    rest[..now].copy_from_slice(&stage[left]);
+                    payload.copy(staged, &mut rest[now..now + later], header.key);
+                    self.keep(rest, now + later);
+                    return Ok(());
+                }
             }
         }
     }
 
     /// The way of large frames that are not masked: the caller's bytes are not copied.
-    fn poll_send_slices<const N: usize>(
+    fn poll_send_slices<const N: usize, B: Body + ?Sized>(
         &mut self,
         cx: &mut Context<'_>,
         header: &Header,
-        payload: &Payload<'_>,
+        payload: &B,
     ) -> Poll<io::Result<()>> {
         let mut head = [0; header::MAX_LEN];
         let n = header.encode(&mut head);
@@ -283,8 +321,8 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
                 Poll::Pending if !begun => return Poll::Pending,
                 Poll::Pending => {
                     let mut rest = Buffer::take(left + HEADROOM);
-                    Payload::new(&[], slices, left).copy(0, &mut rest[..left], None);
-                    self.keep(rest, 0, left);
+                    Slices::new(&[], slices, left).copy(0, &mut rest[..left], None);
+                    self.keep(rest, left);
                     return Poll::Ready(Ok(()));
                 }
             }
@@ -313,11 +351,10 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
     }
 }
 
-/// Writes a whole frame to the start of `out`, and returns its length.
-#[inline]
-fn write_frame(header: &Header, payload: &Payload<'_>, out: &mut [u8]) -> usize {
+/// Writes a header and the first `length` bytes of payload to the start of `out`, and returns how much that is.
+#[inline(always)]
+fn write_frame(header: &Header, payload: &(impl Body + ?Sized), length: usize, out: &mut [u8]) -> usize {
     let n = header.encode(out);
-    let end = n + payload.len();
-    payload.copy(0, &mut out[n..end], header.key);
-    end
+    payload.copy(0, &mut out[n..n + length], header.key);
+    n + length
 }
