@@ -11,12 +11,12 @@ pub(crate) const HEADROOM: usize = 1024;
 
 /// Holds a control frame or two.
 pub(crate) const SMALL: usize = HEADROOM;
-/// Reading ahead.
-pub(crate) const MEDIUM: usize = 16 * 1024;
+/// Reading ahead; a frame of 16 KiB.
+pub(crate) const MEDIUM: usize = 16 * 1024 + HEADROOM;
 /// A frame of 64 KiB with its header, and the headroom.
 pub(crate) const LARGE: usize = 65 * 1024 + HEADROOM;
 
-/// Each size, and how many of it a thread keeps: 472 KiB at the most.
+/// Each size, and how many of it a thread keeps: 484 KiB at the most.
 const CLASSES: [(usize, usize); 3] = [(SMALL, 16), (MEDIUM, 12), (LARGE, 4)];
 
 type Shelf = Vec<Box<[u8]>>;

@@ -113,7 +113,7 @@ impl Config {
     /// With it, the peer's Close ends only the reading, and is answered when this end shuts down, so that a
     /// response can still be written; with it on both ends the stream closes like TCP, each direction on
     /// its own. It is off by default because most WebSocket peers take their Close for the end of both
-    /// directions (RFC 6455, section 7.1.4 lets them wait for the answer, and for nothing else).
+    /// directions, and are told to answer it as soon as they can (RFC 6455, section 5.5.1).
     #[must_use]
     pub fn half_close(mut self, on: bool) -> Self {
         self.half_close = on;
@@ -124,7 +124,9 @@ impl Config {
     /// Default: none is sent.
     ///
     /// Any byte that comes in counts as life. The time counts only while a read waits, and ends with the
-    /// first Close in either direction. Giving up is an error of kind `TimedOut`. It is off by default because
+    /// first Close in either direction. While the transport takes nothing, the Ping cannot leave, and nothing is given
+    /// up: a peer that is slow to read is not dead. (For one that is, the socket's own limit applies, `TCP_USER_TIMEOUT`
+    /// on Linux.) Giving up is an error of kind `TimedOut`. It is off by default because
     /// it needs tokio's timer and traffic nobody asked for; behind a proxy, set it below the proxy's idle
     /// limit (often 60 s).
     ///

@@ -17,7 +17,7 @@ use crate::{CloseFrame, PayloadType};
 /// use fastwebsockets_stream::Error;
 ///
 /// if let Some(rule) = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
-///     eprintln!("{rule}; the peer was told {:?}", rule.close_code());
+///     eprintln!("{rule}; for the peer it is {:?}", rule.close_code());
 /// }
 /// # }
 /// ```

@@ -46,6 +46,10 @@
 //! writer. A stream that is never read answers nothing, and its peer may give it up. [`Config::keep_alive`] sends Pings
 //! of its own, also only while a read waits.
 //!
+//! A few transports, those of OpenSSL among them, put aside a write that they refuse, and insist on getting it again.
+//! The stream offers a frame that was refused again as it was, but it cannot keep other frames (a Pong, a write in
+//! place of one that was cancelled) from coming first: such a transport then fails. rustls takes it as it comes.
+//!
 //! # How it ends
 //!
 //! | what happens | reads | writes |

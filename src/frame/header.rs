@@ -55,11 +55,11 @@ impl Header {
     pub(crate) fn parse(
         bytes: &[u8],
         masking: Masking,
-        admit: impl FnOnce(bool, OpCode) -> Result<(), Error>,
+        admit: impl FnOnce(OpCode) -> Result<(), Error>,
     ) -> Result<Option<(Header, usize)>, Error> {
         let Some(&first) = bytes.first() else { return Ok(None) };
         let (fin, opcode) = parse_first(first)?;
-        admit(fin, opcode)?;
+        admit(opcode)?;
 
         let Some(&second) = bytes.get(1) else { return Ok(None) };
         let masked = second & MASK != 0;
@@ -175,7 +175,7 @@ pub(crate) fn is_control(opcode: OpCode) -> bool {
 mod tests {
     use super::*;
 
-    fn any(_: bool, _: OpCode) -> Result<(), Error> {
+    fn any(_: OpCode) -> Result<(), Error> {
         Ok(())
     }
 

@@ -181,12 +181,12 @@ impl Decoder {
 
     #[inline]
     fn parse(&self, bytes: &[u8]) -> Result<Option<(Header, usize)>, Error> {
-        Header::parse(bytes, self.masking, |fin, opcode| self.admit(fin, opcode))
+        Header::parse(bytes, self.masking, |opcode| self.admit(opcode))
     }
 
     /// Whether a frame of this kind may come now (section 5.4), and is of the stream's type.
     #[inline]
-    fn admit(&self, _fin: bool, opcode: OpCode) -> Result<(), Error> {
+    fn admit(&self, opcode: OpCode) -> Result<(), Error> {
         let received = match opcode {
             OpCode::Text => PayloadType::Text,
             OpCode::Binary => PayloadType::Binary,
@@ -330,7 +330,7 @@ impl Decoder {
         let tail = unread.iter().take_while(|byte| **byte & 0xc0 == 0x80).count();
         let beyond = if tail == unread.len() { self.utf8.missing().into() } else { 0 };
         let either_next = self.hidden || self.message == Message::Unknown;
-        let carried = Carried { missing: tail + beyond, either_next };
+        let carried = Carried { missing: tail + beyond, utf8: self.utf8, either_next };
         if failed {
             return carried;
         }
@@ -381,6 +381,7 @@ impl Decoder {
 
     /// The second half of [`Decoder::restore`], after the bytes were decoded.
     pub(crate) fn restore_end(&mut self, carried: Carried) {
+        self.utf8 = carried.utf8;
         if carried.either_next {
             self.hidden = self.place == Place::Data;
             self.message = Message::Unknown;
@@ -393,6 +394,8 @@ impl Decoder {
 pub(crate) struct Carried {
     /// Bytes that are missing to the code point the reader has stopped in.
     missing: usize,
+    /// Where the bytes that have come stand between code points.
+    utf8: Utf8,
     /// Either a continuation or a new message may come next.
     either_next: bool,
 }

@@ -15,11 +15,13 @@ pub(crate) const MAX_CONTROL_FRAME: usize = 2 + 4 + MAX_CONTROL_PAYLOAD;
 pub(crate) struct Encoder {
     role: Role,
     opcode: OpCode,
+    /// The key of a frame that the transport refused.
+    refused: Option<Key>,
 }
 
 impl Encoder {
     pub(crate) fn new(role: Role, payload_type: PayloadType) -> Self {
-        Encoder { role, opcode: payload_type.into() }
+        Encoder { role, opcode: payload_type.into(), refused: None }
     }
 
     #[inline]
@@ -35,9 +37,18 @@ impl Encoder {
     }
 
     /// The header of a data frame, which is a whole message, with a key of its own.
+    ///
+    /// A frame that was refused may be offered again, and then it is the same to the last byte: some transports
+    /// (those of OpenSSL) have put aside what they refused, and go on with that.
     #[inline(always)]
-    pub(crate) fn data_header(&self, length: usize) -> Header {
-        Header { fin: true, opcode: self.opcode, key: self.key(), length: length as u64 }
+    pub(crate) fn data_header(&mut self, length: usize) -> Header {
+        let key = self.refused.take().or_else(|| self.key());
+        Header { fin: true, opcode: self.opcode, key, length: length as u64 }
+    }
+
+    /// The transport has taken nothing of the frame with this header.
+    pub(crate) fn refuse(&mut self, header: &Header) {
+        self.refused = header.key;
     }
 
     /// The longest a frame with this much payload can be.

@@ -14,12 +14,14 @@ use crate::buffer::{Buffer, HEADROOM, MEDIUM};
 ///            start                               end
 /// ```
 ///
-/// A Pong at the end of which nothing is sent is the *waiting Pong*. While the transport takes nothing, a newer
-/// one replaces it, so that a flood of Pings costs one slot:
+/// A Pong at the end is the *waiting Pong*, until the transport is offered it. While the transport takes nothing, a
+/// newer one replaces it, so that a flood of Pings costs one slot:
 ///
 /// > If an endpoint receives a Ping frame and has not yet sent Pong frame(s) in response to previous Ping
 /// > frame(s), the endpoint MAY elect to send a Pong frame for only the most recently processed Ping frame.
 /// > (RFC 6455, section 5.5.3)
+///
+/// What the transport has been offered never changes: it may have put aside what it refused.
 #[derive(Default)]
 pub(crate) struct Output {
     buffer: Buffer,
@@ -59,10 +61,17 @@ impl Output {
         self.len() >= MEDIUM / 2
     }
 
-    /// What is to be sent next.
+    /// All of it.
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
+    /// What is to be sent next: all of it, or what is before the waiting Pong.
     #[inline]
     pub(crate) fn waiting(&self) -> &[u8] {
-        &self.buffer[self.start..self.end]
+        let pong = self.end - usize::from(self.pong);
+        let end = if self.blocked && self.start < pong { pong } else { self.end };
+        &self.buffer[self.start..end]
     }
 
     /// The transport took `n` bytes of what was waiting.
@@ -78,7 +87,11 @@ impl Output {
 
     /// The transport takes no more for now.
     pub(crate) fn block(&mut self) {
-        self.blocked = true;
+        if !self.blocked {
+            self.blocked = true;
+            // It was offered with all the rest.
+            self.pong = 0;
+        }
     }
 
     /// Gives up all that waits, and the memory.
@@ -111,8 +124,9 @@ impl Output {
 
     /// Adds a Pong, or puts it in the place of the waiting one if the transport takes nothing.
     pub(crate) fn push_pong(&mut self, frame: &[u8]) {
-        if self.blocked || self.is_full() {
-            self.end -= usize::from(self.pong);
+        let pong = self.end - usize::from(self.pong);
+        if (self.blocked || self.is_full()) && self.start < pong {
+            self.end = pong;
         }
         self.push_control(frame);
         // At most 131.
@@ -139,7 +153,7 @@ impl Output {
         } else {
             let headroom = if len > 0 { HEADROOM } else { 0 };
             let mut larger = Buffer::take(len + n + headroom);
-            larger[..len].copy_from_slice(self.waiting());
+            larger[..len].copy_from_slice(self.as_slice());
             self.buffer = larger;
         }
         (self.start, self.end) = (0, len);
@@ -159,10 +173,13 @@ mod tests {
         output.block();
         output.push_pong(b"three");
         output.push_pong(b"four");
-        assert_eq!(output.waiting(), b"onefour");
-        output.advance(4);
+        assert_eq!(output.as_slice(), b"onetwofour", "what was offered stays");
+        assert_eq!(output.waiting(), b"onetwo");
+        output.advance(6);
+        assert_eq!(output.waiting(), b"four");
         output.push_pong(b"five");
-        assert_eq!(output.waiting(), b"ourfive", "a Pong that is half sent stays");
+        output.push_pong(b"six");
+        assert_eq!(output.as_slice(), b"foursix", "it may be half sent");
     }
 
     #[test]

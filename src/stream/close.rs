@@ -9,6 +9,7 @@ use fastwebsockets::{CloseCode, OpCode};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::push::Sink;
+use super::read::MAX_TURNS;
 use super::wake::Side;
 use super::{End, WebSocketStream};
 use crate::buffer::{Buffer, MEDIUM};
@@ -127,9 +128,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
 
     /// Reader and writer in one: pushes, discards, and shuts the transport when nothing more can come.
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<CloseFrame>>> {
-        if let Poll::Ready(Err(error)) = self.poll_push(Side::Writer, cx, false) {
-            self.unreported = Some(error);
-        }
+        self.push_for_close(cx);
         for turn in 0.. {
             if !matches!(self.end, End::Open) {
                 break;
@@ -153,14 +152,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         Poll::Ready(self.how_it_ended())
     }
 
+    /// A transport that takes nothing any more is shut down at once, so that the peer sees that this is the end.
+    fn push_for_close(&mut self, cx: &mut Context<'_>) {
+        if let Poll::Ready(Err(error)) = self.poll_push(Side::Writer, cx, self.sink == Sink::Failed) {
+            self.unreported.get_or_insert(error);
+        }
+    }
+
     /// Reads once, and throws away what came.
     fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut scratch = Buffer::take(MEDIUM);
         let polled = self.poll_receive(cx, &mut ReadBuf::new(&mut scratch));
         // Answers to Pings, or to the Close.
-        if let Poll::Ready(Err(error)) = self.poll_push(Side::Writer, cx, false) {
-            self.unreported = Some(error);
-        }
+        self.push_for_close(cx);
         polled.map(|_| ())
     }
 
@@ -183,9 +187,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         poll_fn(|cx| Poll::Ready(self.poll_push(Side::Writer, cx, true).is_ready())).await;
     }
 }
-
-/// So many reads are discarded before other tasks, and the time limit, get their turn.
-const MAX_TURNS: usize = 32;
 
 /// Errors by which a transport says that the peer is gone.
 fn is_end_of_transport(kind: io::ErrorKind) -> bool {

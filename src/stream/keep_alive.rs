@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
 
 use super::WebSocketStream;
-use super::push::Sink;
+use super::push::{Sink, Unflushed};
 use crate::Error;
 use crate::protocol::Closing;
 use crate::protocol::encoder::MAX_CONTROL_FRAME;
@@ -19,11 +19,11 @@ use crate::protocol::encoder::MAX_CONTROL_FRAME;
 /// What the silence is waited for.
 ///
 /// ```text
-///            a read waits              interval over
-///   Heard ─────────────────▶ Listening ─────────────▶ Pinging
-///     ▲                          │                       │ the Ping has left
-///     │  any byte, in any state  │     interval over     ▼
-///     └──────────────────────────┴─────── TimedOut ◀── Waiting
+///          a read waits            interval over           the transport took the Ping
+///   Heard ───────────────▶ Listening ───────────▶ Pinging ───────────────────────────▶ Left
+///     ▲                                                                                 │ flushed
+///     │ any byte, in any state                      TimedOut ◀─────────────── Waiting ◀─┘
+///     └───────────                                           interval over
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Phase {
@@ -31,6 +31,7 @@ enum Phase {
     Heard,
     Listening,
     Pinging,
+    Left,
     Waiting,
 }
 
@@ -46,6 +47,14 @@ impl KeepAlive {
     #[inline]
     pub(super) fn heard(&mut self) {
         self.phase = Phase::Heard;
+    }
+
+    /// All that was queued has left.
+    #[inline]
+    pub(super) fn left(&mut self) {
+        if self.phase == Phase::Pinging {
+            self.phase = Phase::Left;
+        }
     }
 
     /// A Close or an error: nothing is waited for any more.
@@ -82,7 +91,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
             self.keep_alive.start(interval, Phase::Listening);
         }
         let phase = self.keep_alive.phase;
-        if phase == Phase::Pinging || !self.keep_alive.is_over(cx) {
+        if matches!(phase, Phase::Pinging | Phase::Left) || !self.keep_alive.is_over(cx) {
             // The timer has this waker; while the Ping has not left, the transport's write side has it.
             return Poll::Pending;
         }
@@ -95,14 +104,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
             let n = self.encoder.control(OpCode::Ping, &[], &mut frame);
             self.output.push_control(&frame[..n]);
         }
-        self.keep_alive.phase = Phase::Pinging;
+        // Where nothing can be sent any more, only the silence is left to be waited for.
+        self.keep_alive.phase = if self.sink == Sink::Open { Phase::Pinging } else { Phase::Left };
         Poll::Pending
     }
 
     /// Comes after the push: once the Ping has left, the second interval begins.
     pub(super) fn start_keep_alive_wait(&mut self, cx: &mut Context<'_>) {
         let Some(interval) = self.config.keep_alive else { return };
-        if self.keep_alive.phase == Phase::Pinging && self.output.is_empty() && !self.unflushed {
+        // What is kept by now came after the Ping, and has waited for a flush or will.
+        let flushed = self.unflushed == Unflushed::Nothing || !self.output.is_empty();
+        if self.keep_alive.phase == Phase::Left && flushed {
             self.keep_alive.start(interval, Phase::Waiting);
             // Leaves the waker with the timer. If it is over by now, the next poll will see it.
             if self.keep_alive.is_over(cx) {

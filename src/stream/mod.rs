@@ -21,7 +21,7 @@ use crate::{CloseFrame, Config, PayloadType};
 use adopt::{Adopted, Rest};
 use keep_alive::KeepAlive;
 pub use parts::Parts;
-use push::Sink;
+use push::{Sink, Unflushed};
 use read::Input;
 use wake::Wakers;
 use write::Tail;
@@ -70,7 +70,7 @@ use write::Tail;
 ///
 /// - `BrokenPipe`: this end or the peer has closed, or the stream has failed.
 /// - `InvalidData`: a write on a Text stream is not UTF-8; nothing of it was sent, and the stream goes on. Or a Text
-///   stream was shut down inside a code point; the peer got a Close with code 1007.
+///   stream was shut down inside a code point; unless there had been a Close before, the peer got one with code 1007.
 /// - `WriteZero`: the transport accepts nothing.
 /// - The transport's own, once.
 ///
@@ -97,8 +97,7 @@ pub struct WebSocketStream<S> {
     data_lost: bool,
     /// An error of the transport's write side that the reader met.
     unreported: Option<io::Error>,
-    /// The transport has taken bytes since it was last flushed.
-    unflushed: bool,
+    unflushed: Unflushed,
     closing: Closing,
     wakers: Wakers,
     keep_alive: KeepAlive,
@@ -223,6 +222,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
 
     /// The `WebSocket` again, if nothing would be lost or broken by it.
     ///
+    /// It has fastwebsockets' default settings (`set_auto_close`, `set_writev` and so on).
+    ///
     /// # Errors
     ///
     /// The stream itself, if a frame or a message has been read or written in part, payload or wire bytes are
@@ -264,7 +265,7 @@ impl<S> WebSocketStream<S> {
             sink: Sink::Open,
             data_lost: false,
             unreported: None,
-            unflushed: false,
+            unflushed: Unflushed::Nothing,
             closing: Closing::Open,
             wakers: Wakers::default(),
             keep_alive: KeepAlive::default(),

@@ -6,7 +6,7 @@ use std::io;
 use fastwebsockets::Role;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::push::Sink;
+use super::push::{Sink, Unflushed};
 use super::write::Tail;
 use super::{End, WebSocketStream};
 use crate::Config;
@@ -38,7 +38,7 @@ struct State {
     sink: Sink,
     data_lost: bool,
     unreported: Option<io::Error>,
-    unflushed: bool,
+    unflushed: Unflushed,
     tail: Tail,
     carried: Carried,
 }
@@ -81,7 +81,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         Parts {
             role: self.role(),
             unread,
-            unsent: self.output.waiting().to_vec(),
+            unsent: self.output.as_slice().to_vec(),
             state: State {
                 close_sent: self.closing.has_sent(),
                 end: Some(self.end).filter(End::is_failed),

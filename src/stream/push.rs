@@ -22,13 +22,23 @@ pub(super) enum Sink {
     Shut,
 }
 
+/// What the transport has taken since it was last flushed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Unflushed {
+    #[default]
+    Nothing,
+    Control,
+    /// Some of it is the application's.
+    Data,
+}
+
 impl<S> WebSocketStream<S> {
     /// Takes note that the transport accepts nothing any more.
     pub(super) fn fail_sink(&mut self) {
         self.sink = Sink::Failed;
         self.data_lost |= self.output.holds_data();
         self.output.clear();
-        self.unflushed = false;
+        self.unflushed = Unflushed::Nothing;
     }
 }
 
@@ -41,12 +51,14 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
             let waiting = output.waiting();
             let polled = wakers.poll(side, cx, |cx| Pin::new(io).poll_write(cx, waiting));
             let length = waiting.len();
-            let Poll::Ready(result) = self.wrote(polled, length) else {
+            let kind = if output.holds_data() { Unflushed::Data } else { Unflushed::Control };
+            let Poll::Ready(result) = self.wrote(polled, length, kind) else {
                 self.output.block();
                 return Poll::Pending;
             };
             self.output.advance(result?);
         }
+        self.keep_alive.left();
         Poll::Ready(Ok(()))
     }
 
@@ -55,7 +67,7 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
     pub(super) fn poll_write_bytes(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let Self { io, wakers, .. } = self;
         let polled = wakers.poll(Side::Writer, cx, |cx| Pin::new(io).poll_write(cx, bytes));
-        self.wrote(polled, bytes.len())
+        self.wrote(polled, bytes.len(), Unflushed::Data)
     }
 
     /// The same for several slices, `length` bytes in all.
@@ -67,12 +79,17 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
     ) -> Poll<io::Result<usize>> {
         let Self { io, wakers, .. } = self;
         let polled = wakers.poll(Side::Writer, cx, |cx| Pin::new(io).poll_write_vectored(cx, slices));
-        self.wrote(polled, length)
+        self.wrote(polled, length, Unflushed::Data)
     }
 
     /// What every write to the transport has in common, `length` bytes having been offered.
     #[inline]
-    fn wrote(&mut self, polled: Poll<io::Result<usize>>, length: usize) -> Poll<io::Result<usize>> {
+    fn wrote(
+        &mut self,
+        polled: Poll<io::Result<usize>>,
+        length: usize,
+        kind: Unflushed,
+    ) -> Poll<io::Result<usize>> {
         match ready!(polled) {
             Ok(0) if length > 0 => {
                 self.fail_sink();
@@ -80,7 +97,7 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
             }
             // A transport that claims more than it was given is not believed.
             Ok(n) => {
-                self.unflushed = true;
+                self.unflushed = self.unflushed.max(kind);
                 Poll::Ready(Ok(n.min(length)))
             }
             Err(error) => {
@@ -95,9 +112,11 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
     pub(super) fn poll_flush_transport(&mut self, side: Side, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Self { io, wakers, .. } = self;
         let result = ready!(wakers.poll(side, cx, |cx| Pin::new(io).poll_flush(cx)));
-        self.unflushed = false;
+        let unflushed = std::mem::take(&mut self.unflushed);
         if result.is_err() {
             self.fail_sink();
+            // Whatever the transport had accepted.
+            self.data_lost |= unflushed == Unflushed::Data;
         }
         Poll::Ready(result)
     }
@@ -106,7 +125,7 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
     pub(super) fn poll_push(&mut self, side: Side, cx: &mut Context<'_>, shut: bool) -> Poll<io::Result<()>> {
         if self.sink == Sink::Open {
             ready!(self.poll_drain(side, cx))?;
-            if self.unflushed {
+            if self.unflushed != Unflushed::Nothing {
                 ready!(self.poll_flush_transport(side, cx))?;
             }
         }
@@ -123,11 +142,12 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
     /// The one push that each poll for reading makes, whatever it has read: a failure is the writer's to hear.
     pub(super) fn push_for_reader(&mut self, cx: &mut Context<'_>) {
         let shut = self.is_closed_both_ways();
-        if self.output.is_empty() && !self.unflushed && !(shut && self.sink != Sink::Shut) {
+        let flushed = self.unflushed == Unflushed::Nothing;
+        if self.output.is_empty() && flushed && !(shut && self.sink != Sink::Shut) {
             return;
         }
         if let Poll::Ready(Err(error)) = self.poll_push(Side::Reader, cx, shut) {
-            self.unreported = Some(error);
+            self.unreported.get_or_insert(error);
             self.wakers.wake_writer();
         }
     }

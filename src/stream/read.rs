@@ -9,7 +9,7 @@ use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 
 use super::push::Sink;
 use super::{End, WebSocketStream};
-use crate::buffer::{Buffer, MEDIUM};
+use crate::buffer::Buffer;
 use crate::frame::close::ClosePayload;
 use crate::protocol::encoder::MAX_CONTROL_FRAME;
 use crate::protocol::{Control, Region};
@@ -18,8 +18,11 @@ use crate::{CloseFrame, Error};
 /// A caller's buffer with this much room is read into directly; for less the stream reads ahead.
 const DIRECT: usize = 4 * 1024;
 
+/// How much it reads ahead, at the most.
+const READ_AHEAD: usize = 16 * 1024;
+
 /// After so many reads from the transport that bring no payload, other tasks get their turn.
-const MAX_TURNS: usize = 32;
+pub(super) const MAX_TURNS: usize = 32;
 
 /// Payload that was read ahead of the caller.
 #[derive(Default)]
@@ -106,8 +109,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         if !self.input.is_empty() {
             return Poll::Ready(Ok(()));
         }
-        let mut buffer = Buffer::take(MEDIUM);
-        let mut buf = ReadBuf::new(&mut buffer);
+        let mut buffer = Buffer::take(READ_AHEAD);
+        let mut buf = ReadBuf::new(&mut buffer[..READ_AHEAD]);
         let polled = self.poll_receive(cx, &mut buf);
         let end = buf.filled().len();
         self.input = Input::new(buffer, end);
@@ -127,7 +130,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
             let start = buf.filled().len();
             // `Pending`: the transport's read side has the reader's waker.
             if let Err(error) = ready!(Pin::new(&mut self.io).poll_read(cx, buf)) {
-                self.fail_read(error, None);
+                self.fail_read(error, None, false);
                 continue;
             }
             let Some(received) = buf.filled_mut().get_mut(start..).filter(|received| !received.is_empty())
@@ -206,15 +209,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     /// Ends the reading with an error of this crate, and tells the peer if there is a code for it.
     pub(super) fn fail_read_with(&mut self, error: Error) {
         let code = error.close_code();
-        self.fail_read(error.into(), code);
-        if let End::Failed { ends_writes, .. } = &mut self.end {
-            *ends_writes = true;
-        }
+        self.fail_read(error.into(), code, true);
     }
 
     /// Ends the reading with an error; the writer looks again at where it stands.
-    fn fail_read(&mut self, error: io::Error, code: Option<CloseCode>) {
-        self.end = End::failed(error, false);
+    fn fail_read(&mut self, error: io::Error, code: Option<CloseCode>, ends_writes: bool) {
+        self.end = End::failed(error, ends_writes);
         if let Some(code) = code {
             self.queue_close(ClosePayload::bare(Some(code)));
         }

@@ -161,7 +161,8 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
     /// Once the peer has closed, only data that was lost makes a failing transport an error: whether the answer to
     /// the Close arrives is all the same.
     pub(super) fn excuse(&self, error: io::Error) -> io::Result<()> {
-        if self.closing.has_received() && !self.data_lost { Ok(()) } else { Err(error) }
+        let over = self.closing.has_received() && !self.config.half_close;
+        if over && !self.data_lost { Ok(()) } else { Err(error) }
     }
 
     /// How much of the slices the next frame takes.
@@ -247,8 +248,12 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
     ) -> Poll<io::Result<()>> {
         let staged = payload.len().min(STAGE);
         let end = write_frame(header, payload, staged, stage);
-        // `Pending`: nothing was sent. Whoever calls again stages anew, with another key.
-        let sent = ready!(self.poll_write_bytes(cx, &stage[..end]))?;
+        let Poll::Ready(sent) = self.poll_write_bytes(cx, &stage[..end]) else {
+            // Nothing was sent; the transport has the writer's waker.
+            self.encoder.refuse(header);
+            return Poll::Pending;
+        };
+        let sent = sent?;
         if sent == end && staged == payload.len() {
             return Poll::Ready(Ok(()));
         }

@@ -205,3 +205,27 @@ fn stream_without_keep_alive_needs_no_timer() {
     mock.feed(&wire::data(ROLES[0], b"data"));
     assert_eq!(ok(task.read(&mut stream, 100)), b"data");
 }
+
+#[tokio::test(start_paused = true)]
+async fn second_interval_counts_from_when_the_ping_has_left_also_under_a_busy_writer() {
+    let (mut stream, mock) = stream(ROLES[0], config());
+    let (reader, writer) = (Task::default(), Task::default());
+    mock.set_room(3);
+    ok(writer.write(&mut stream, &[0; 100]));
+    let mut error = None;
+    for _ in 0..100 {
+        if let std::task::Poll::Ready(Err(e)) = reader.read(&mut stream, 100) {
+            error = Some(e);
+            break;
+        }
+        // The transport takes all that waits, the Ping included, and one byte of the next frame.
+        let debug = format!("{stream:?}");
+        let unsent = debug.split("unsent: ").nth(1).unwrap().split(',').next().unwrap();
+        mock.set_room(unsent.parse::<usize>().unwrap() + 1);
+        ok(writer.write(&mut stream, &[0; 100]));
+        advance(INTERVAL / 2).await;
+    }
+    let sent = wire::decode_prefix(&mock.take_written()).0;
+    assert!(wire::opcodes(&sent).contains(&wire::PING), "the Ping has left");
+    assert!(error.is_some(), "no TimedOut in 50 intervals");
+}
