@@ -66,7 +66,7 @@ pub enum Error {
         opcode: OpCode,
     },
     /// A control frame whose payload is longer than 125 bytes (section 5.5).
-    #[error("a {opcode:?} frame announces more than 125 bytes; control frames carry at most that")]
+    #[error("a {opcode:?} frame has a length beyond 7 bits; control frames carry at most 125 bytes")]
     ControlFrameTooLong {
         /// Which control frame.
         opcode: OpCode,

@@ -123,9 +123,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        for _ in 0..MAX_TURNS {
+        for turn in 0.. {
             if !matches!(self.end, End::Open) {
                 return Poll::Ready(self.end.take_error().map_or(Ok(()), Err));
+            }
+            if turn == MAX_TURNS {
+                break;
             }
             let start = buf.filled().len();
             // `Pending`: the transport's read side has the reader's waker.
@@ -158,7 +161,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
                 Ok(Some(Control::Pong)) => {}
                 Ok(Some(Control::Ping(payload))) => {
                     self.answer_ping(payload.as_slice());
-                    if let Some(cx) = cx.as_deref_mut().filter(|_| self.output.is_full()) {
+                    if let Some(cx) =
+                        cx.as_deref_mut().filter(|_| self.output.is_full() && !self.output.is_blocked())
+                    {
                         self.push_for_reader(cx);
                     }
                 }

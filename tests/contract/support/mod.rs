@@ -2,6 +2,8 @@
 #![allow(dead_code)]
 
 pub mod conformance;
+pub mod hesitant;
+pub mod reader;
 pub mod transport;
 pub mod wire;
 
