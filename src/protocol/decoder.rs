@@ -71,7 +71,7 @@ enum Message {
     None,
     /// Inside a fragmented one: a continuation must come.
     Open,
-    /// Not known, see [`Decoder::resume_hidden`]: either may come.
+    /// Not known, see [`Decoder::resume_message`] and [`Decoder::resume_hidden`]: either may come.
     Unknown,
 }
 
@@ -169,6 +169,10 @@ impl Decoder {
             let head = self.head;
             if let Some((header, _)) = self.parse(&head[..self.head_len.into()])? {
                 self.head_len = 0;
+                // As a client, the MASK bit of the lost octets shows only in this: its key was taken for a length.
+                if self.hidden && header.length > u64::from(u32::MAX) {
+                    return Err(Error::AdoptedFrameTooLarge);
+                }
                 self.start_frame(header);
                 return Ok(true);
             }
@@ -296,7 +300,12 @@ impl Decoder {
 
     /// Whether a frame and a message have just ended, or none has begun.
     pub(crate) fn is_between_messages(&self) -> bool {
-        self.place == Place::Header && self.head_len == 0 && self.message == Message::None
+        self.place == Place::Header && self.head_len == 0 && self.message != Message::Open
+    }
+
+    /// Goes on where another reader has stopped, perhaps inside a message: whether one is open is not known.
+    pub(crate) fn resume_message(&mut self) {
+        self.message = Message::Unknown;
     }
 
     /// Goes on with a data frame of which only the end of the header is still to come: `octets` is what follows
@@ -320,7 +329,13 @@ impl Decoder {
         let opcode = OpCode::from(self.payload_type);
         let plain = self.plain_key();
         let in_frame = self.place == Place::Data && !failed;
-        let in_message = failed || in_frame || self.message != Message::None;
+        let in_message = failed
+            || in_frame
+            || match self.message {
+                Message::None => false,
+                Message::Open => true,
+                Message::Unknown => self.head_len > 0 && self.head[0] & 0x0f == OpCode::Continuation as u8,
+            };
         if !unread.is_empty() || (in_message && !in_frame) {
             let length = unread.len() as u64;
             push_header(Header { fin: !in_message, opcode, key: plain, length }, out);
@@ -329,8 +344,17 @@ impl Decoder {
         // The code point that `unread` starts in the middle of.
         let tail = unread.iter().take_while(|byte| **byte & 0xc0 == 0x80).count();
         let beyond = if tail == unread.len() { self.utf8.missing().into() } else { 0 };
-        let either_next = self.hidden || self.message == Message::Unknown;
-        let carried = Carried { missing: tail + beyond, utf8: self.utf8, either_next };
+        let utf8 = match u8::try_from(tail + beyond) {
+            _ if unread.is_empty() => self.utf8,
+            Ok(missing @ 1..=3) => Utf8::inside(missing),
+            _ => Utf8::default(),
+        };
+        let carried = Carried {
+            start: utf8,
+            end: self.utf8,
+            hidden: self.hidden,
+            either_next: self.message == Message::Unknown,
+        };
         if failed {
             return carried;
         }
@@ -373,17 +397,16 @@ impl Decoder {
 
     /// Takes over what [`Decoder::encode_rest`] could not write, before its bytes are decoded.
     pub(crate) fn restore(&mut self, carried: Carried) {
-        if self.payload_type == PayloadType::Text && carried.missing > 0 {
-            // At most 3: a code point has 4 bytes.
-            self.utf8 = Utf8::inside(u8::try_from(carried.missing).unwrap_or(3));
+        if self.payload_type == PayloadType::Text {
+            self.utf8 = carried.start;
         }
     }
 
     /// The second half of [`Decoder::restore`], after the bytes were decoded.
     pub(crate) fn restore_end(&mut self, carried: Carried) {
-        self.utf8 = carried.utf8;
+        self.utf8 = carried.end;
+        self.hidden = carried.hidden;
         if carried.either_next {
-            self.hidden = self.place == Place::Data;
             self.message = Message::Unknown;
         }
     }
@@ -392,10 +415,11 @@ impl Decoder {
 /// What a decoder knows and the wire does not say.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Carried {
-    /// Bytes that are missing to the code point the reader has stopped in.
-    missing: usize,
-    /// Where the bytes that have come stand between code points.
-    utf8: Utf8,
+    /// The code point that the caller has stopped in, and the one that the bytes received have stopped in.
+    start: Utf8,
+    end: Utf8,
+    /// FIN and opcode of the current frame are not known.
+    hidden: bool,
     /// Either a continuation or a new message may come next.
     either_next: bool,
 }

@@ -35,6 +35,14 @@ pub(crate) struct Output {
     holds_data: bool,
 }
 
+/// What is known of the bytes in an [`Output`].
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Nature {
+    pong: u8,
+    blocked: bool,
+    holds_data: bool,
+}
+
 impl Output {
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
@@ -133,12 +141,18 @@ impl Output {
         self.pong = u8::try_from(frame.len()).unwrap_or(0);
     }
 
+    /// What [`waiting`](Self::waiting) does not say of itself.
+    pub(crate) fn nature(&self) -> Nature {
+        Nature { pong: self.pong, blocked: self.blocked, holds_data: self.holds_data }
+    }
+
     /// Adds bytes that another stream has left, see `stream::parts`.
-    pub(crate) fn push_unsent(&mut self, bytes: &[u8]) {
+    pub(crate) fn push_unsent(&mut self, bytes: &[u8], nature: Nature) {
         if !bytes.is_empty() {
             self.push_control(bytes);
-            self.block();
-            self.holds_data = true;
+            // They have been in other hands.
+            self.pong = if bytes.len() < nature.pong.into() { 0 } else { nature.pong };
+            (self.blocked, self.holds_data) = (nature.blocked, nature.holds_data);
         }
     }
 

@@ -19,13 +19,15 @@ use fastwebsockets::{Frame, OpCode, Role, WebSocket, WebSocketError, WebSocketRe
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::frame::{header, mask};
-use crate::{Config, Error};
+use crate::{Config, Error, PayloadType};
 
 /// What a `WebSocket` consists of.
 pub(super) struct Adopted<S> {
     pub(super) io: S,
     pub(super) role: Role,
     pub(super) close_sent: bool,
+    /// It has never read anything, so no message of the peer's can be half read.
+    pub(super) is_fresh: bool,
     /// What had been read ahead.
     pub(super) wire: Vec<u8>,
     pub(super) rest: Rest,
@@ -40,6 +42,9 @@ pub(super) enum Rest {
     /// Something that cannot be recovered.
     Lost(Error),
 }
+
+/// The room in the buffer of a `WebSocket` that has read nothing: each read takes some of it for good.
+const FRESH_BUFFER: usize = 8192;
 
 /// fastwebsockets' own default, and as much as is ever allocated for a frame that had been cut.
 const MAX_FRAME: usize = 64 << 20;
@@ -61,8 +66,9 @@ where
     });
     let Some(io) = io.into_inner() else { unreachable!("split calls its argument") };
     let role = role_of(writer, &probe);
-    let (wire, rest) = Recovery { reader, feed: &feed, role, allow_unmasked: config.allow_unmasked }.run();
-    Adopted { io, role, close_sent, wire, rest }
+    let (wire, rest) = Recovery { reader, feed: &feed, role, config }.run();
+    let is_fresh = wire.is_empty() && feed.room.get() == Some(FRESH_BUFFER);
+    Adopted { io, role, close_sent, is_fresh, wire, rest }
 }
 
 /// A Close, written to memory, shows by its MASK bit whose it is. It is taken even after one was sent.
@@ -81,7 +87,7 @@ struct Recovery<'a> {
     reader: WebSocketRead<Source<'a>>,
     feed: &'a Feed,
     role: Role,
-    allow_unmasked: bool,
+    config: &'a Config,
 }
 
 impl Recovery<'_> {
@@ -105,7 +111,7 @@ impl Recovery<'_> {
                 frame.append_to(&mut wire, pads);
                 Rest::Known
             }
-            Err(error) => self.explain(&error, pads, &mut wire),
+            Err(error) => self.explain(&error, pads),
         };
         (wire, rest)
     }
@@ -129,15 +135,10 @@ impl Recovery<'_> {
     }
 
     /// What an error says about the bytes that had come, given how many pads it took to provoke it.
-    fn explain(&self, error: &WebSocketError, pads: usize, wire: &mut Vec<u8>) -> Rest {
+    fn explain(&self, error: &WebSocketError, pads: usize) -> Rest {
         match error {
             // Two pads made a header, and a bad one: there was nothing at all.
             WebSocketError::ReservedBitsNotZero if pads == 2 => Rest::Known,
-            // The first octet of a Ping, to which three pads added a length of 16 bits.
-            WebSocketError::PingFrameTooLarge if pads == 3 => {
-                wire.push(0x80 | OpCode::Ping as u8);
-                Rest::Known
-            }
             WebSocketError::PingFrameTooLarge => {
                 Rest::Lost(Error::ControlFrameTooLong { opcode: OpCode::Ping })
             }
@@ -147,13 +148,18 @@ impl Recovery<'_> {
                 let key = if self.role == Role::Server { 4 } else { 0 };
                 let mask = if self.role == Role::Server { 0x80 } else { 0 };
                 match pads.checked_sub(key) {
-                    Some(missing @ 4..=8) if !(self.allow_unmasked && pads == 8) => {
+                    Some(missing @ 4..=8) if !(self.config.allow_unmasked && pads == 8) => {
                         let mut octets = vec![mask | 127];
                         octets.resize(1 + 8 - missing, 0);
                         Rest::Hidden(octets)
                     }
                     _ => Rest::Lost(Error::AdoptedFrameTooLarge),
                 }
+            }
+            // Only Text is checked, and here all of it is refused.
+            WebSocketError::InvalidUTF8 if self.config.payload_type == PayloadType::Binary => {
+                let (received, expected) = (PayloadType::Text, PayloadType::Binary);
+                Rest::Lost(Error::WrongPayloadType { received, expected })
             }
             WebSocketError::InvalidUTF8 if pads == 0 => Rest::Lost(Error::InvalidUtf8),
             WebSocketError::InvalidUTF8 => Rest::Lost(Error::AdoptedTextCut),
@@ -190,7 +196,9 @@ impl Recovered {
     /// header: then they, too, had not come.
     fn append_to(&self, wire: &mut Vec<u8>, pads: usize) {
         let in_header = pads.saturating_sub(self.payload.len());
-        wire.extend_from_slice(&self.head[..self.head_len.saturating_sub(in_header)]);
+        // Only a first octet has two octets of header and three pads: they were a length of 16 bits, and it is zero.
+        let head_len = if (self.head_len, in_header) == (2, 3) { 4 } else { self.head_len };
+        wire.extend_from_slice(&self.head[..head_len.saturating_sub(in_header)]);
         wire.extend_from_slice(&self.payload[..self.payload.len().saturating_sub(pads)]);
     }
 }
@@ -233,6 +241,8 @@ fn no_send(_: Frame<'_>) -> Ready<Result<(), Infallible>> {
 struct Feed {
     fed: Cell<usize>,
     next: Cell<Next>,
+    /// How much was asked for at first.
+    room: Cell<Option<usize>>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -279,11 +289,12 @@ struct Source<'a>(&'a Feed);
 
 impl AsyncRead for Source<'_> {
     fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.0.room.set(self.0.room.get().or(Some(buf.remaining())));
         let n = match self.0.next.take() {
             // Nobody waits for a wake-up: the future is polled again by hand, or dropped.
             Next::Nothing => return Poll::Pending,
             Next::Pad => {
-                buf.put_slice(&[PAD]);
+                buf.put_slice(&[if self.0.fed() == 0 { PAD } else { 0 }]);
                 1
             }
             Next::Zeros(most) => {

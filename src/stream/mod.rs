@@ -169,13 +169,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
 
     /// Makes a stream of a `WebSocket` whose handshake is done, see [`new`](Self::new).
     pub fn with_config(websocket: WebSocket<S>, config: Config) -> Self {
-        let Adopted { io, role, close_sent, wire, rest } = adopt::take_apart(websocket, &config);
+        let Adopted { io, role, close_sent, is_fresh, wire, rest } = adopt::take_apart(websocket, &config);
         let mut stream = Self::start(io, role, config);
         if close_sent {
             stream.closing = stream.closing.send();
         }
+        if !is_fresh {
+            stream.decoder.resume_message();
+        }
         stream.ingest(wire);
         match rest {
+            // What follows the peer's Close, or a violation, is nobody's concern.
+            _ if !matches!(stream.end, End::Open) => {}
             Rest::Known => {}
             Rest::Hidden(octets) => stream.decoder.resume_hidden(&octets),
             Rest::Lost(error) => stream.fail_read_with(error),

@@ -11,6 +11,7 @@ use super::write::Tail;
 use super::{End, WebSocketStream};
 use crate::Config;
 use crate::protocol::decoder::Carried;
+use crate::protocol::output::Nature;
 
 /// What a [`WebSocketStream`] consists of, see [`WebSocketStream::into_parts`].
 pub struct Parts<S> {
@@ -40,6 +41,7 @@ struct State {
     unreported: Option<io::Error>,
     unflushed: Unflushed,
     tail: Tail,
+    nature: Nature,
     carried: Carried,
 }
 
@@ -90,6 +92,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
                 unreported: self.unreported,
                 unflushed: self.unflushed,
                 tail: self.tail,
+                nature: self.output.nature(),
                 carried,
                 config: self.config,
             },
@@ -109,7 +112,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         stream.unreported = state.unreported;
         stream.unflushed = state.unflushed;
         stream.tail = state.tail;
-        stream.output.push_unsent(&unsent);
+        stream.output.push_unsent(&unsent, state.nature);
         stream.decoder.restore(state.carried);
         stream.ingest(unread);
         stream.decoder.restore_end(state.carried);

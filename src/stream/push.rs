@@ -147,7 +147,10 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
             return;
         }
         if let Poll::Ready(Err(error)) = self.poll_push(Side::Reader, cx, shut) {
-            self.unreported.get_or_insert(error);
+            // Asked now: once the transport is shut, nothing says any more what was lost.
+            if let Err(error) = self.excuse(error) {
+                self.unreported.get_or_insert(error);
+            }
             self.wakers.wake_writer();
         }
     }

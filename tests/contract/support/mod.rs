@@ -3,7 +3,10 @@
 
 pub mod conformance;
 pub mod hesitant;
+pub mod net;
 pub mod reader;
+pub mod script;
+pub mod talk;
 pub mod transport;
 pub mod wire;
 
