@@ -278,6 +278,25 @@ fn announcement_of_any_length_allocates_nothing_and_its_payload_streams() {
 }
 
 #[test]
+fn adopting_a_socket_allocates_at_most_the_frame_that_was_cut() {
+    for role in ROLES {
+        for (cut, most) in [(0, 64 << 10), (2, 9 << 20), (9, 20 << 20), (300, 20 << 20)] {
+            let mut ahead = frame(role, 2, &[0; 70_000]);
+            ahead[2..10].copy_from_slice(&(20_u64 << 20).to_be_bytes());
+            let input = [&frame(role, 2, b"first"), &ahead[..cut]].concat();
+            let mut websocket = fastwebsockets::WebSocket::after_handshake(Memory::new(&input), role);
+            let first = std::pin::pin!(websocket.read_frame()).poll(&mut Context::from_waker(Waker::noop()));
+            assert!(matches!(first, Poll::Ready(Ok(frame)) if frame.payload.len() == 5));
+            let mut stream = None;
+            let (_, peak, left) =
+                cost(|| stream = Some(WebSocketStream::new(websocket, PayloadType::Binary)));
+            assert!(peak <= most + (64 << 10), "{peak} bytes for a frame of 20 MiB, cut at {cut}");
+            assert!(left <= 0, "{left} bytes stay");
+        }
+    }
+}
+
+#[test]
 fn flood_of_pings_on_a_blocked_transport_costs_one_slot() {
     let mut bytes = vec![0; 70_000];
     for role in ROLES {

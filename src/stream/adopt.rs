@@ -172,15 +172,19 @@ impl Recovery<'_> {
 struct Recovered {
     head: [u8; 16],
     head_len: usize,
-    /// As on the wire.
+    /// Of the payload, pads and all.
+    length: usize,
+    /// As on the wire: all that had come, and not much more.
     payload: Vec<u8>,
 }
 
 impl Recovered {
-    fn new(mut frame: Frame<'_>, role: Role) -> Self {
+    /// `fed` is how many pads were given; of the last lot some may be left over.
+    fn new(mut frame: Frame<'_>, role: Role, fed: usize) -> Self {
         let mut head = [0; 16];
         let head_len = frame.fmt_head(&mut head);
-        let mut payload = Vec::from(frame.payload);
+        let length = frame.payload.len();
+        let mut payload = frame.payload[..length.saturating_sub(fed.saturating_sub(BULK))].to_vec();
         // A server's fastwebsockets has unmasked it. `Frame::mask` would invent a key where there is none.
         if role == Role::Server
             && head[1] & 0x80 != 0
@@ -189,17 +193,17 @@ impl Recovered {
             let n = payload.len();
             mask::shift(&mut payload, 0, 0, n, *key);
         }
-        Recovered { head, head_len, payload }
+        Recovered { head, head_len, length, payload }
     }
 
     /// Writes the frame down, less the pads at its end. If they are more than its payload, they reach into the
     /// header: then they, too, had not come.
     fn append_to(&self, wire: &mut Vec<u8>, pads: usize) {
-        let in_header = pads.saturating_sub(self.payload.len());
+        let in_header = pads.saturating_sub(self.length);
         // Only a first octet has two octets of header and three pads: they were a length of 16 bits, and it is zero.
         let head_len = if (self.head_len, in_header) == (2, 3) { 4 } else { self.head_len };
         wire.extend_from_slice(&self.head[..head_len.saturating_sub(in_header)]);
-        wire.extend_from_slice(&self.payload[..self.payload.len().saturating_sub(pads)]);
+        wire.extend_from_slice(&self.payload[..self.length.saturating_sub(pads)]);
     }
 }
 
@@ -221,7 +225,7 @@ fn read_frame(
     let mut future = pin!(reader.read_frame::<_, Infallible>(&mut send));
     loop {
         match poll_once(future.as_mut()) {
-            Poll::Ready(result) => return result.map(|frame| Recovered::new(frame, role)),
+            Poll::Ready(result) => return result.map(|frame| Recovered::new(frame, role, feed.fed())),
             Poll::Pending => feed.give(),
         }
     }
