@@ -67,7 +67,7 @@
 //! [`tokio::io::copy_bidirectional`]), sets [`Config::half_close`] on both ends.
 //!
 //! Dropping the stream sends nothing: no Close, no bytes that are kept. The peer sees a truncation. Shut it down
-//! first; if the peer's end matters, read until `Ok(0)` too, or use [`close`](WebSocketStream::close), which does both.
+//! first, also after the peer's Close, for the answer may still wait for room; if the peer's end matters, read until `Ok(0)` too, or use [`close`](WebSocketStream::close), which does both.
 //!
 //! # Errors
 //!
