@@ -1,4 +1,4 @@
-//! What the stream costs, counted: CONTRACT 2.1, 7.1, 7.2; pitfalls C11, C12, C18, C31, C35.
+//! What the stream costs, counted: PROMISES 2.1, 7.1, 7.2; pitfalls C11, C12, C18, C31, C35.
 //!
 //! Allocations are counted by thread, so the tests may run side by side.
 
@@ -211,6 +211,57 @@ fn writes_and_flushes_allocate_nothing_in_either_role_at_any_size() {
             }
         }
     }
+}
+
+#[test]
+fn vectored_writes_of_up_to_64_slices_allocate_nothing() {
+    let bytes = vec![b'x'; 5000];
+    for role in ROLES {
+        for config in configs() {
+            for count in [1, 2, 3, 64] {
+                for size in [10, 5000] {
+                    let slices = vec![io::IoSlice::new(&bytes[..size]); count];
+                    let mut stream = stream(role, &config, &[]);
+                    for warm in [false, true] {
+                        let (allocations, ..) = cost(|| {
+                            let cx = &mut Context::from_waker(Waker::noop());
+                            let polled = Pin::new(&mut stream).poll_write_vectored(cx, &slices);
+                            assert!(matches!(polled, Poll::Ready(Ok(n)) if n == count * size));
+                            assert!(flush(&mut stream).is_ready());
+                        });
+                        assert!(
+                            !warm || allocations == 0,
+                            "{allocations} for {count} slices of {size} bytes"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn keep_alive_allocates_its_timer_once() {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        for role in ROLES {
+            let pong = frame(role, 10, b"");
+            let interval = std::time::Duration::from_secs(1);
+            let mut stream = stream(role, &configs()[0].clone().keep_alive(interval), &[]);
+            let mut bytes = [0; 100];
+            for turn in 0..10 {
+                let mut allocated = 0;
+                for (input, time) in [(&[][..], interval * 2), (&[], interval / 2), (&pong, interval / 4)] {
+                    stream.get_mut().input = input;
+                    allocated += cost(|| assert!(read(&mut stream, &mut bytes).is_pending())).0;
+                    tokio::time::advance(time).await;
+                }
+                assert!(turn == 0 || allocated == 0, "{allocated} in turn {turn}");
+            }
+            assert!(stream.get_ref().written >= 9 * 2, "Pings have left");
+        }
+    });
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Taking over a `fastwebsockets::WebSocket` that has read ahead: CONTRACT 1.5; pitfall C32.
+//! Taking over a `fastwebsockets::WebSocket` that has read ahead: PROMISES 1.5; pitfall C32.
 
 mod sockets;
 

@@ -1,4 +1,4 @@
-//! Cancellation: CONTRACT 2.11, 3.2, 4.3; pitfalls C2, C3. A future is dropped at every point where it can wait.
+//! Cancellation: PROMISES 2.11, 3.2, 4.3; pitfalls C2, C3. A future is dropped at every point where it can wait.
 
 use std::future::Future;
 use std::pin::pin;

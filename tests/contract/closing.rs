@@ -1,4 +1,4 @@
-//! The end: CONTRACT 2.4, 3.9, 4.4, 5.1, 5.2, 5.4, 5.6; pitfalls C23, C25, C26, C29.
+//! The end: PROMISES 2.4, 3.9, 4.4, 5.1, 5.2, 5.4, 5.6; pitfalls C23, C25, C26, C29.
 
 mod calling;
 
@@ -230,7 +230,7 @@ fn half_close_lets_the_response_be_written_before_the_answer() {
 }
 
 #[test]
-fn violation_truncation_and_silence_end_the_writing_and_shutdown_waits_for_nobody() {
+fn violation_and_truncation_end_the_writing_and_shutdown_waits_for_nobody() {
     for role in ROLES {
         for (input, end, due) in [(b"\xff".as_slice(), Answer::Pending, 1002), (b"", Answer::Zero, 1000)] {
             let (mut stream, mock) = stream(role, binary());

@@ -1,5 +1,5 @@
-//! What is written against `AsyncRead` and `AsyncWrite` runs over a stream, and a stream runs over it: CONTRACT 2.4,
-//! 2.5, 4.2, 4.3, 5.1, 5.4; pitfalls 1, 6, 7, 16, 22, 23.
+//! What is written against `AsyncRead` and `AsyncWrite` runs over a stream, and a stream runs over it: PROMISES 2.4,
+//! 2.5, 4.2, 4.3, 5.1, 5.4; pitfalls C1, C6, C7, C16, C22, C23.
 
 use std::io::ErrorKind;
 

@@ -2,8 +2,8 @@
 //!
 //! Real TCP, both roles, both types, each conversation in one segment, with the Close behind it, and chopped. The
 //! classes and their numbers are those of the Autobahn test suite; what is left out: its 8 (HTTP) and 12, 13
-//! (compression, which is not negotiated). CONTRACT 2.3, 2.4, 2.6–2.9, 3.1, 3.7, 3.8, 4.1, 4.4, 5.1, 5.2, 5.4;
-//! FIELD C14, C16, C17, C19, C21.
+//! (compression, which is not negotiated). PROMISES 2.3, 2.4, 2.6–2.9, 3.1, 3.7, 3.8, 4.1, 4.4, 5.1, 5.2, 5.4;
+//! pitfalls C14, C16, C17, C19, C21.
 
 use fastwebsockets_stream::PayloadType::{self, Binary, Text};
 

@@ -1,4 +1,4 @@
-//! Keep-alive: CONTRACT 5.5; pitfall C30. The clock is tokio's, paused.
+//! Keep-alive: PROMISES 5.5; pitfall C30. The clock is tokio's, paused.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -228,4 +228,23 @@ async fn second_interval_counts_from_when_the_ping_has_left_also_under_a_busy_wr
     let sent = wire::decode_prefix(&mock.take_written()).0;
     assert!(wire::opcodes(&sent).contains(&wire::PING), "the Ping has left");
     assert!(error.is_some(), "no TimedOut in 50 intervals");
+}
+
+#[tokio::test(start_paused = true)]
+async fn writer_that_waits_is_woken_and_refused_when_the_time_is_over() {
+    for role in ROLES {
+        let (mut stream, mock) = stream(role, config());
+        let (task, writer) = (Task::default(), Task::default());
+        waits(&task, &mut stream);
+        pass(&task, INTERVAL + MOMENT).await;
+        waits(&task, &mut stream);
+        mock.set_room(3);
+        ok(writer.write(&mut stream, b"first"));
+        assert!(writer.write(&mut stream, b"second").is_pending());
+        pass(&task, INTERVAL + MOMENT).await;
+        writer.wakes();
+        assert_eq!(err(task.read(&mut stream, 100)).kind(), ErrorKind::TimedOut);
+        assert_eq!(writer.wakes(), 1);
+        assert_eq!(*rule(&err(writer.write(&mut stream, b"second"))), Error::WriteAfterFailure);
+    }
 }

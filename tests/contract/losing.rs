@@ -1,4 +1,4 @@
-//! A loss is always reported, and by its cause: CONTRACT 3.9, 5.1, 5.3, 5.4.
+//! A loss is always reported, and by its cause: PROMISES 3.9, 5.1, 5.3, 5.4.
 
 use std::io::ErrorKind;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The ways out of a stream, and back in: CONTRACT 1.4; pitfall 32.
+//! The ways out of a stream, and back in: PROMISES 1.4; pitfall C32.
 
 use std::io::ErrorKind;
 use std::pin::pin;

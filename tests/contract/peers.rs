@@ -1,5 +1,5 @@
-//! Real sockets, real handshakes and other implementations: CONTRACT 1.2, 1.5, 2.4, 2.5, 3.1, 3.3, 4.2, 5.2, 5.3; pitfalls
-//! 7, 13, 22, 31, 32.
+//! Real sockets, real handshakes and other implementations: PROMISES 1.2, 1.5, 2.4, 2.5, 3.1, 3.3, 4.2, 5.2, 5.3; pitfalls
+//! C7, C13, C22, C31, C32.
 
 use std::io::ErrorKind;
 

@@ -1,4 +1,4 @@
-//! Any bytes in any pieces: CONTRACT 2.1, 2.3 to 2.10, 4.1, 4.4 as properties; and in the part, any writes.
+//! Any bytes in any pieces: PROMISES 2.1, 2.3 to 2.10, 4.1, 4.4 as properties; and in the part, any writes.
 //!
 //! The cases are the same in every run. `PROPTEST_CASES` and `PROPTEST_RNG_SEED` ask for more, and for others.
 

@@ -1,4 +1,4 @@
-//! Reading: CONTRACT 2.1 to 2.3, 2.10, 2.11; in the parts, 2.4 to 2.6, 2.12 and 4.1. Pitfalls C2, C11, C14, C16, C17,
+//! Reading: PROMISES 2.1 to 2.3, 2.10, 2.11; in the parts, 2.4 to 2.6, 2.12 and 4.1. Pitfalls C2, C11, C14, C16, C17,
 //! C18 (as a count).
 
 mod control;

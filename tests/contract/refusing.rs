@@ -1,4 +1,4 @@
-//! Transports that put aside what they refused: CONTRACT 3.2, 4.1.
+//! Transports that put aside what they refused: PROMISES 3.2, 4.1.
 //!
 //! This one behaves like `SSL_write`: what met a full socket has been encrypted, so the next call sends that, whatever
 //! it is given; and to be given less is an error.

@@ -1,4 +1,4 @@
-//! What a peer must not send: CONTRACT 2.7, 2.9, 6.2, and of 2.8 that a violation looks the same however it arrives.
+//! What a peer must not send: PROMISES 2.7, 2.9, 6.2, and of 2.8 that a violation looks the same however it arrives.
 //! Pitfalls C19, C20.
 
 use std::io::ErrorKind;

@@ -1,4 +1,4 @@
-//! Text streams: CONTRACT 2.8 and 3.8. Pitfall C21.
+//! Text streams: PROMISES 2.8 and 3.8. Pitfall C21.
 
 use std::io::{ErrorKind, IoSlice};
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! The type: CONTRACT 1.1 to 1.3, 1.6, 7.2; pitfall C33.
+//! The type: PROMISES 1.1 to 1.3, 1.6, 7.2; pitfall C33.
 
 use std::io;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! Who is woken: CONTRACT 3.3, 4.2, 4.3. The transport keeps only the last waker and wakes only when told to.
+//! Who is woken: PROMISES 3.3, 4.2, 4.3. The transport keeps only the last waker and wakes only when told to.
 
 use std::task::Poll;
 
@@ -174,6 +174,9 @@ fn violation_truncation_and_transport_error_wake_the_waiting_writer() {
             }
             err(reader.read(&mut stream, 64));
             assert_eq!(writer.wakes(), 1, "{} {end:?}", name(role));
+            if end != Some(Answer::Error(std::io::ErrorKind::ConnectionReset)) {
+                assert_eq!(*rule(&err(writer.write(&mut stream, b"second"))), Error::WriteAfterFailure);
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Writing: CONTRACT 3.1 to 3.7, 3.9, 3.10; pitfalls C3, C8, C9, C10, C13, C31.
+//! Writing: PROMISES 3.1 to 3.7, 3.9, 3.10; pitfalls C3, C8, C9, C10, C13, C31.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
@@ -178,6 +178,9 @@ fn vectored_write_makes_one_frame_of_all_slices() {
                 let frames = wire::decode(&mock.take_written());
                 assert_eq!(frames.len(), 1);
                 assert!(frames[0].payload == bytes, "{} {count} x {size}", name(role));
+                if role == Role::Server && count < 64 {
+                    assert_eq!(mock.state().writes.len(), 1, "{count} x {size}, and an empty one");
+                }
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What a socket brings along besides its read-ahead: CONTRACT 1.2, 1.5, 4.4.
+//! What a socket brings along besides its read-ahead: PROMISES 1.2, 1.5, 4.4.
 
 use super::*;
 

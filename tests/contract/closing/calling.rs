@@ -1,4 +1,4 @@
-//! The whole closing handshake in one call: CONTRACT 5.3; pitfalls C24, C28.
+//! The whole closing handshake in one call: PROMISES 5.3; pitfalls C24, C28.
 
 use std::future::Future;
 use std::io::{self, ErrorKind};
@@ -142,4 +142,12 @@ async fn close_that_was_dropped_goes_on_when_called_again_and_after_a_shutdown_o
             assert!(mock.state().is_shut);
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn close_waits_ten_seconds_where_nothing_else_is_said() {
+    let (mut stream, _mock) = stream(Role::Client, binary());
+    let before = tokio::time::Instant::now();
+    assert_eq!(stream.close(CloseCode::Normal, "").await.unwrap_err().kind(), ErrorKind::TimedOut);
+    assert_eq!(before.elapsed().as_secs(), 10);
 }

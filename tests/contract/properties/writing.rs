@@ -1,4 +1,4 @@
-//! Any writes over any transport, read by the other end: CONTRACT 3.1, 3.2, 3.4, 3.6 to 3.8, 4.1, 4.4, 5.1 as a property.
+//! Any writes over any transport, read by the other end: PROMISES 3.1, 3.2, 3.4, 3.6 to 3.8, 4.1, 4.4, 5.1 as a property.
 
 use std::io::IoSlice;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! What a read does besides reading: CONTRACT 2.12, 4.1. Pitfalls C12, C31, C34.
+//! What a read does besides reading: PROMISES 2.12, 4.1. Pitfalls C12, C31, C34.
 
 use fastwebsockets_stream::Role;
 

@@ -1,4 +1,4 @@
-//! How reading ends: CONTRACT 2.4 to 2.6, of 2.12 that a failing push is no reader's error. Pitfalls C22, C27.
+//! How reading ends: PROMISES 2.4 to 2.6, of 2.12 that a failing push is no reader's error. Pitfalls C22, C27.
 
 use std::io::ErrorKind::{
     self, BrokenPipe, ConnectionAborted, ConnectionReset, InvalidData, TimedOut, UnexpectedEof, WriteZero,
