@@ -151,18 +151,21 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
         if let Some(error) = self.unreported.take() {
             self.excuse(error)?;
         }
-        let failed = self.sink == Sink::Failed && !self.closing.has_received();
+        let failed = self.sink == Sink::Failed && !self.owes_nothing();
         if failed || self.data_lost || self.end.ends_writes() {
             return Err(Error::WriteAfterFailure.into());
         }
         Ok(())
     }
 
-    /// Once the peer has closed, only data that was lost makes a failing transport an error: whether the answer to
-    /// the Close arrives is all the same.
+    /// Whether a failing transport takes nothing along but the answer to the peer's Close, which may be lost.
+    fn owes_nothing(&self) -> bool {
+        self.closing.has_received() && !self.config.half_close && !self.data_lost
+    }
+
+    /// A transport that fails when nothing is owed to anybody is no error.
     pub(super) fn excuse(&self, error: io::Error) -> io::Result<()> {
-        let over = self.closing.has_received() && !self.config.half_close;
-        if over && !self.data_lost { Ok(()) } else { Err(error) }
+        if self.owes_nothing() { Ok(()) } else { Err(error) }
     }
 
     /// How much of the slices the next frame takes.

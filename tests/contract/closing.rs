@@ -226,6 +226,7 @@ fn half_close_lets_the_response_be_written_before_the_answer() {
         ok(task.shutdown(&mut stream));
         assert!(mock.state().is_shut);
         assert_eq!(sent(&mock), [(wire::BINARY, b"response".to_vec()), close_of(Some(1001), "")]);
+        ok(task.flush(&mut stream));
     }
 }
 
