@@ -140,8 +140,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
             }
             ready!(self.poll_discard(cx));
         }
-        if let Err(error) = ready!(self.poll_push(Side::Writer, cx, true)) {
-            self.unreported.get_or_insert(error);
+        // What is left, and then the transport, also if that has failed.
+        for shut in [false, true] {
+            if let Err(error) = ready!(self.poll_push(Side::Writer, cx, shut)) {
+                self.unreported.get_or_insert(error);
+            }
         }
         if let Some(error) = self.unreported.take() {
             self.excuse(error)?;

@@ -74,3 +74,17 @@ async fn close_on_a_transport_that_failed_shuts_it_at_once_and_then_waits() {
     mock.feed(&wire::close(Role::Client, Some(1001), ""));
     assert_eq!(stream.close(CloseCode::Normal, "").await.unwrap().unwrap().code, Some(CloseCode::Away));
 }
+
+#[tokio::test(start_paused = true)]
+async fn close_that_cannot_send_what_is_left_shuts_the_transport_and_says_so() {
+    let (mut stream, mock) = stream(Role::Client, binary());
+    let task = Task::default();
+    mock.set_room(3);
+    ok(task.write(&mut stream, b"accepted"));
+    mock.feed(&wire::close(Role::Client, Some(1000), ""));
+    assert_eq!(ok(task.read(&mut stream, 100)), b"");
+    mock.state().output_end = Answer::Error(ErrorKind::ConnectionReset);
+    let error = stream.close(CloseCode::Normal, "").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    assert!(mock.state().is_shut);
+}
