@@ -355,10 +355,10 @@ fn flood_of_pings_on_a_blocked_transport_costs_one_slot() {
         let mut stream = stream(role, &configs()[0], &input);
         stream.get_mut().room = 0;
         let (_, peak, _) = cost(|| assert_eq!(drain(&mut stream, &mut bytes).0, 0));
-        assert!(peak <= 64 * 1024, "{peak} bytes for Pongs that nobody takes");
+        assert!(peak <= 4 * 1024, "{peak} bytes for Pongs that nobody takes");
         stream.get_mut().room = usize::MAX;
         assert!(flush(&mut stream).is_ready());
-        assert!(stream.get_ref().written < 64 * 1024);
+        assert!(stream.get_ref().written <= 1024, "{} bytes of them", stream.get_ref().written);
     }
 }
 

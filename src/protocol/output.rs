@@ -3,7 +3,7 @@
 //! It holds the rest of a frame that the transport has begun to take, or frames that are being gathered, and
 //! the control frames behind them. Nothing else of the crate keeps bytes on their way out.
 
-use crate::buffer::{Buffer, HEADROOM, MEDIUM};
+use crate::buffer::{Buffer, HEADROOM, SMALL};
 
 /// Wire bytes on their way out, in one buffer.
 ///
@@ -66,7 +66,7 @@ impl Output {
 
     /// Whether so much is waiting that the transport should be asked before more is added.
     pub(crate) fn is_full(&self) -> bool {
-        self.len() >= MEDIUM / 2
+        self.len() >= SMALL / 2
     }
 
     /// All of it.
