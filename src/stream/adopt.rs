@@ -238,9 +238,9 @@ fn no_send(_: Frame<'_>) -> Ready<Result<(), Infallible>> {
 
 /// What a [`Source`] gives.
 ///
-/// First pads of 0x7e, one at a time, for as long as a header may be incomplete: as a first octet it is an error,
-/// as a second it says that 16 bits of length follow, as the last octets of a length it makes the shortest form
-/// right. Then zeros, in bulk: they can be counted if they were too many.
+/// First a pad of 0x7e: as the first octet of a frame it is an error, as the second it says that 16 bits of length
+/// follow, and within a length it makes the shortest form right. Then zeros: one at a time for as long as a header may
+/// be incomplete, and in bulk afterwards, because they can be counted if they were too many.
 #[derive(Default)]
 struct Feed {
     fed: Cell<usize>,
@@ -271,8 +271,11 @@ impl Feed {
     }
 
     fn give(&self) {
-        let next = if self.fed() < header::MAX_LEN { Next::Pad } else { Next::Zeros(BULK) };
-        self.next.set(next);
+        self.next.set(match self.fed() {
+            0 => Next::Pad,
+            1..header::MAX_LEN => Next::Zeros(1),
+            _ => Next::Zeros(BULK),
+        });
     }
 
     fn give_one(&self) {
@@ -298,7 +301,7 @@ impl AsyncRead for Source<'_> {
             // Nobody waits for a wake-up: the future is polled again by hand, or dropped.
             Next::Nothing => return Poll::Pending,
             Next::Pad => {
-                buf.put_slice(&[if self.0.fed() == 0 { PAD } else { 0 }]);
+                buf.put_slice(&[PAD]);
                 1
             }
             Next::Zeros(most) => {
