@@ -252,7 +252,8 @@ fn keep_alive_allocates_its_timer_once() {
             let mut bytes = [0; 100];
             for turn in 0..10 {
                 let mut allocated = 0;
-                for (input, time) in [(&[][..], interval * 2), (&[], interval / 2), (&pong, interval / 4)] {
+                for (input, time) in [(&[][..], interval * 5 / 4), (&[], interval / 2), (&pong, interval / 4)]
+                {
                     stream.get_mut().input = input;
                     allocated += cost(|| assert!(read(&mut stream, &mut bytes).is_pending())).0;
                     tokio::time::advance(time).await;

@@ -83,6 +83,16 @@ impl Header {
         Ok(Some((Header { fin, opcode, key: Some(*key), length }, key_at + key.len())))
     }
 
+    /// How many octets [`encode`](Self::encode) writes.
+    pub(crate) fn encoded_len(&self) -> usize {
+        let length = match self.length {
+            0..=125 => 2,
+            126..=0xffff => 4,
+            _ => 10,
+        };
+        length + self.key.map_or(0, |key| key.len())
+    }
+
     /// Writes the header to the start of `out` in the shortest form there is, and returns its length.
     ///
     /// `out` holds at least [`MAX_LEN`] octets.

@@ -133,7 +133,7 @@ impl Output {
     /// Adds a Pong, or puts it in the place of the waiting one if the transport takes nothing.
     pub(crate) fn push_pong(&mut self, frame: &[u8]) {
         let pong = self.end - usize::from(self.pong);
-        if (self.blocked || self.is_full()) && self.start < pong {
+        if self.blocked && self.start < pong {
             self.end = pong;
         }
         self.push_control(frame);

@@ -73,6 +73,11 @@ impl KeepAlive {
         }
     }
 
+    /// How long ago the timer was over.
+    fn missed_by(&self) -> Option<Duration> {
+        Some(Instant::now().saturating_duration_since(self.timer.as_ref()?.deadline()))
+    }
+
     fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
         self.timer.as_mut().is_some_and(|timer| timer.as_mut().poll(cx).is_ready())
     }
@@ -91,6 +96,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
             self.keep_alive.start(interval, Phase::Listening);
         }
         let phase = self.keep_alive.phase;
+        // A read that waits is woken in time. So far beyond it, none has waited: the silence counts anew.
+        if self.keep_alive.missed_by().is_some_and(|late| late > interval) {
+            self.keep_alive.start(interval, phase);
+        }
         if matches!(phase, Phase::Pinging | Phase::Left) || !self.keep_alive.is_over(cx) {
             // The timer has this waker; while the Ping has not left, the transport's write side has it.
             return Poll::Pending;

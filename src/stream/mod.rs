@@ -93,7 +93,7 @@ pub struct WebSocketStream<S> {
     output: Output,
     tail: Tail,
     sink: Sink,
-    /// Bytes were waiting, which a write had accepted, when the transport failed.
+    /// Bytes that a write had accepted were waiting, here or for a flush, when the transport failed.
     data_lost: bool,
     /// An error of the transport's write side that the reader met.
     unreported: Option<io::Error>,

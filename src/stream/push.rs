@@ -53,6 +53,10 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
             let length = waiting.len();
             let kind = if output.holds_data() { Unflushed::Data } else { Unflushed::Control };
             let Poll::Ready(result) = self.wrote(polled, length, kind) else {
+                if side == Side::Writer && !self.output.is_blocked() {
+                    // The writer may be cancelled, with a Close or half a frame in here.
+                    self.wakers.share_pushing();
+                }
                 self.output.block();
                 return Poll::Pending;
             };
@@ -111,7 +115,12 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
     #[inline]
     pub(super) fn poll_flush_transport(&mut self, side: Side, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Self { io, wakers, .. } = self;
-        let result = ready!(wakers.poll(side, cx, |cx| Pin::new(io).poll_flush(cx)));
+        let Poll::Ready(result) = wakers.poll(side, cx, |cx| Pin::new(io).poll_flush(cx)) else {
+            if side == Side::Writer && self.unflushed != Unflushed::Nothing {
+                self.wakers.share_pushing();
+            }
+            return Poll::Pending;
+        };
         let unflushed = std::mem::take(&mut self.unflushed);
         if result.is_err() {
             self.fail_sink();
@@ -133,8 +142,12 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
             let Self { io, wakers, .. } = self;
             let result = ready!(wakers.poll(side, cx, |cx| Pin::new(io).poll_shutdown(cx)));
             let over = self.is_closed_both_ways() || self.end.is_failed() || self.sink != Sink::Open;
-            self.sink = Sink::Shut;
-            return Poll::Ready(result.or_else(|error| if over { forgive(error) } else { Err(error) }));
+            let result = result.or_else(|error| if over { forgive(error) } else { Err(error) });
+            // What a read has met is met again, and reported, by the shutdown.
+            if result.is_ok() || side == Side::Writer {
+                self.sink = Sink::Shut;
+            }
+            return Poll::Ready(result);
         }
         Poll::Ready(Ok(()))
     }
@@ -146,9 +159,11 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
         if self.output.is_empty() && flushed && !(shut && self.sink != Sink::Shut) {
             return;
         }
+        let before = self.sink;
         if let Poll::Ready(Err(error)) = self.poll_push(Side::Reader, cx, shut) {
-            // Asked now: once the transport is shut, nothing says any more what was lost.
-            if let Err(error) = self.excuse(error) {
+            if self.sink != before
+                && let Err(error) = self.excuse(error)
+            {
                 self.unreported.get_or_insert(error);
             }
             self.wakers.wake_writer();
@@ -163,7 +178,7 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
 }
 
 /// To a transport that has been closed both ways, or has failed, nothing is owed, and it may well be gone.
-fn forgive(error: io::Error) -> io::Result<()> {
+pub(super) fn forgive(error: io::Error) -> io::Result<()> {
     use io::ErrorKind::{BrokenPipe, ConnectionReset, NotConnected};
     match error.kind() {
         BrokenPipe | ConnectionReset | NotConnected => Ok(()),

@@ -60,6 +60,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for WebSocketStream<S> {
             return Poll::Ready(Ok(()));
         }
         let this = self.get_mut();
+        let was_blocked = this.output.is_blocked();
         let polled = if this.input.is_empty() && buf.remaining() >= DIRECT {
             this.poll_receive(cx, buf)
         } else {
@@ -72,15 +73,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for WebSocketStream<S> {
             }
             polled
         };
-        this.end_of_poll(cx, polled)
+        this.end_of_poll(cx, polled, was_blocked)
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncBufRead for WebSocketStream<S> {
     fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
         let this = self.get_mut();
+        let was_blocked = this.output.is_blocked();
         let polled = this.poll_fill(cx);
-        ready!(this.end_of_poll(cx, polled))?;
+        ready!(this.end_of_poll(cx, polled, was_blocked))?;
         Poll::Ready(Ok(this.input.as_slice()))
     }
 
@@ -91,9 +93,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncBufRead for WebSocketStream<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     /// Input first, then the one push of what waits to go out, ready or not.
-    fn end_of_poll(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<()>>) -> Poll<io::Result<()>> {
+    fn end_of_poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        polled: Poll<io::Result<()>>,
+        was_blocked: bool,
+    ) -> Poll<io::Result<()>> {
         let polled = if polled.is_pending() { self.poll_keep_alive(cx) } else { polled };
-        self.push_for_reader(cx);
+        // Unless a flood of Pings has made it necessary before: the transport has refused, and has this waker.
+        if was_blocked || !self.output.is_blocked() {
+            self.push_for_reader(cx);
+        }
         if polled.is_pending() {
             self.start_keep_alive_wait(cx);
             // The transport's read side has this waker; a writer that keeps something wakes it too.

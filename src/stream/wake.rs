@@ -92,6 +92,13 @@ impl Wakers {
         self.wake_reader();
     }
 
+    /// The writer waits, but may be cancelled: the reader, if it is parked, pushes too.
+    pub(super) fn share_pushing(&mut self) {
+        if !self.reader_pushes {
+            self.wake_reader();
+        }
+    }
+
     /// Wakes the reader, once, if it is parked.
     fn wake_reader(&mut self) {
         self.reader_pushes = false;

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::AsyncWrite;
 
 use super::WebSocketStream;
-use super::push::Sink;
+use super::push::{Sink, forgive};
 use super::wake::Side;
 use crate::buffer::{Buffer, HEADROOM};
 use crate::frame::{Header, header};
@@ -165,7 +165,13 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
 
     /// A transport that fails when nothing is owed to anybody is no error.
     pub(super) fn excuse(&self, error: io::Error) -> io::Result<()> {
-        if self.owes_nothing() { Ok(()) } else { Err(error) }
+        if self.owes_nothing() {
+            Ok(())
+        } else if self.end.ends_writes() && !self.data_lost {
+            forgive(error)
+        } else {
+            Err(error)
+        }
     }
 
     /// How much of the slices the next frame takes.
@@ -211,6 +217,7 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
         let capacity = self.config.write_buffer as usize;
         let length = Encoder::frame_len(payload.len());
         if capacity > 0 {
+            let length = header.encoded_len().saturating_add(payload.len());
             if self.output.len().saturating_add(length) > capacity {
                 ready!(self.poll_drain(Side::Writer, cx))?;
             }
@@ -227,13 +234,14 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
             return self.poll_send_staged(cx, &header, payload, &mut [0; SMALL]);
         }
         if header.key.is_none() && payload.len() > VECTORED && self.io.is_write_vectored() {
-            match payload.parts().take(MAX_SLICES + 1).count() {
-                0..=2 => return self.poll_send_slices::<4, _>(cx, &header, payload),
-                3..=MAX_SLICES => {
-                    return self.poll_send_slices::<{ MAX_SLICES + 2 }, _>(cx, &header, payload);
-                }
-                _ => {}
-            }
+            let mut head = [0; header::MAX_LEN];
+            let n = header.encode(&mut head);
+            let head = IoSlice::new(&head[..n]);
+            return match payload.parts().count() {
+                0..=2 => self.poll_send_slices(cx, &mut [head; 3], payload),
+                3..=MAX_SLICES => self.poll_send_slices(cx, &mut [head; 1 + MAX_SLICES], payload),
+                count => self.poll_send_slices(cx, &mut vec![head; 1 + count], payload),
+            };
         }
         let mut stage = Buffer::take(Encoder::frame_len(payload.len().min(STAGE)));
         self.poll_send_staged(cx, &header, payload, &mut stage)
@@ -300,23 +308,21 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
     }
 
     /// The way of large frames that are not masked: the caller's bytes are not copied.
-    fn poll_send_slices<const N: usize, B: Body + ?Sized>(
+    ///
+    /// `slices` begins with the header, and has room for the payload's parts.
+    fn poll_send_slices<'a>(
         &mut self,
         cx: &mut Context<'_>,
-        header: &Header,
-        payload: &B,
+        mut slices: &mut [IoSlice<'a>],
+        payload: &'a (impl Body + ?Sized),
     ) -> Poll<io::Result<()>> {
-        let mut head = [0; header::MAX_LEN];
-        let n = header.encode(&mut head);
-        let mut slices = [IoSlice::new(&[]); N];
-        slices[0] = IoSlice::new(&head[..n]);
         let mut count = 1;
         for part in payload.parts() {
             slices[count] = IoSlice::new(part);
             count += 1;
         }
-        let mut slices = &mut slices[..count];
-        let (mut left, mut begun) = (n + payload.len(), false);
+        let (mut left, mut begun) = (slices[0].len() + payload.len(), false);
+        slices = &mut slices[..count];
         // Ends: each turn takes at least a byte.
         while left > 0 {
             match self.poll_write_slices(cx, slices, left) {

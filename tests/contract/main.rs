@@ -10,6 +10,7 @@ mod cancelling;
 mod closing;
 mod codecs;
 mod conformance;
+mod corners;
 mod errors;
 mod keep_alive;
 mod losing;
