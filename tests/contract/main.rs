@@ -14,6 +14,7 @@ mod corners;
 mod errors;
 mod keep_alive;
 mod losing;
+mod orders;
 mod parts;
 mod peers;
 mod properties;
