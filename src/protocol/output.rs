@@ -15,7 +15,7 @@ use crate::buffer::{Buffer, HEADROOM, SMALL};
 /// ```
 ///
 /// A Pong at the end is the *waiting Pong*, until the transport is offered it. While the transport takes nothing, a
-/// newer one replaces it, so that a flood of Pings costs one slot:
+/// newer one replaces it, so that a flood of Pings costs one slot beside what was offered:
 ///
 /// > If an endpoint receives a Ping frame and has not yet sent Pong frame(s) in response to previous Ping
 /// > frame(s), the endpoint MAY elect to send a Pong frame for only the most recently processed Ping frame.

@@ -57,7 +57,8 @@ use write::Tail;
 ///
 /// Each write that returns `n` has put exactly one frame with these `n` bytes on the wire: the whole buffer, up to
 /// [`Config::max_frame_len`]. An empty write is an empty frame. A client masks (RFC 6455, section 5.3), each frame with a
-/// fresh key from a cryptographically strong generator. A vectored write makes one frame of all its slices.
+/// fresh key from a cryptographically strong generator. A vectored write makes one frame of all its slices; up
+/// to 64 of them need no allocation.
 ///
 /// On a Text stream the bytes must be UTF-8. What a write leaves of an unfinished code point (3 bytes at most) waits for the
 /// next write, so that every message is valid text.

@@ -1,23 +1,13 @@
 //! Corners where several promises meet: PROMISES 2.12, 3.3 to 3.5, 3.9, 4.1, 4.3, 5.1, 5.3, 5.5.
 
-use std::io::{self, ErrorKind, IoSlice};
-use std::pin::Pin;
-use std::task::Poll;
+use std::io::{ErrorKind, IoSlice};
 use std::time::Duration;
 
 use fastwebsockets_stream::{CloseCode, Role, WebSocketStream};
-use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::transport::Answer;
-use crate::support::{ROLES, Task, Transport, binary, err, name, ok, pair, pattern, ready, stream, wire};
-
-fn write_vectored(
-    task: &Task,
-    stream: &mut WebSocketStream<Transport>,
-    slices: &[IoSlice<'_>],
-) -> Poll<io::Result<usize>> {
-    task.run(|cx| Pin::new(stream).poll_write_vectored(cx, slices))
-}
+use crate::support::{ROLES, Task, binary, err, name, ok, pair, pattern, ready, stream, wire};
 
 #[test]
 fn slices_of_any_number_leave_a_server_with_one_transport_write() {
@@ -25,7 +15,7 @@ fn slices_of_any_number_leave_a_server_with_one_transport_write() {
         let (mut stream, mock) = stream(Role::Server, binary());
         let part = pattern(each);
         let slices: Vec<_> = (0..count).map(|_| IoSlice::new(&part)).collect();
-        ok(write_vectored(&Task::default(), &mut stream, &slices));
+        ok(Task::default().write_vectored(&mut stream, &slices));
         let writes = mock.state().writes.clone();
         assert_eq!(writes.len(), 1, "{count} {each}: {writes:?}");
     }

@@ -1,11 +1,9 @@
 //! Text streams: PROMISES 2.8 and 3.8. Pitfall C21.
 
 use std::io::{ErrorKind, IoSlice};
-use std::pin::Pin;
 use std::task::Poll;
 
 use fastwebsockets_stream::{Error, Role, WebSocketStream};
-use tokio::io::AsyncWrite;
 
 use crate::support::reader::{Ask, feed_pieces, pieces};
 use crate::support::wire::{self, CLOSE, CONTINUATION, TEXT};
@@ -194,7 +192,7 @@ fn write_whole(
     let slices: Vec<_> = bytes.chunks(1).map(IoSlice::new).collect();
     let task = Task::default();
     let written = match vectored {
-        true => task.run(|cx| Pin::new(&mut *stream).poll_write_vectored(cx, &slices)),
+        true => task.write_vectored(stream, &slices),
         false => task.write(stream, bytes),
     };
     crate::support::ready(written)
@@ -409,7 +407,7 @@ fn long_text_in_slices_is_one_frame_with_its_last_code_point_kept() {
                 assert_eq!(ok(Task::default().write(&mut stream, b"\xf0\x9f")), 2);
                 let bytes = [b"\x98\x80", all.as_bytes(), b"\xe2\x82"].concat();
                 let slices: Vec<_> = bytes.chunks(slice).map(IoSlice::new).collect();
-                let n = ok(Task::default().run(|cx| Pin::new(&mut stream).poll_write_vectored(cx, &slices)));
+                let n = ok(Task::default().write_vectored(&mut stream, &slices));
                 assert_eq!(n, bytes.len());
                 assert!(sent(role, &mock) == [format!("😀{all}")]);
                 assert_eq!(ok(Task::default().write(&mut stream, b"\xac")), 1);

@@ -1,7 +1,6 @@
 //! Writing: PROMISES 3.1 to 3.7, 3.9, 3.10; pitfalls C3, C8, C9, C10, C13, C31.
 
 use std::io::{self, ErrorKind, IoSlice};
-use std::pin::Pin;
 use std::task::Poll;
 
 use fastwebsockets_stream::{Error, Role, WebSocketStream};
@@ -11,14 +10,6 @@ use crate::support::transport::Answer;
 use crate::support::{ROLES, Task, Transport, binary, err, name, ok, pattern, rule, stream, wire};
 
 const SIZES: [usize; 13] = [1, 2, 125, 126, 127, 1000, 4096, 4097, 65_535, 65_536, 65_537, 200_000, 1 << 20];
-
-fn write_vectored(
-    task: &Task,
-    stream: &mut WebSocketStream<Transport>,
-    slices: &[IoSlice<'_>],
-) -> Poll<io::Result<usize>> {
-    task.run(|cx| Pin::new(stream).poll_write_vectored(cx, slices))
-}
 
 #[test]
 fn write_puts_one_final_binary_frame_with_exactly_its_bytes_on_the_wire() {
@@ -174,7 +165,7 @@ fn vectored_write_makes_one_frame_of_all_slices() {
                 let bytes = pattern(count * size);
                 let mut slices: Vec<IoSlice<'_>> = bytes.chunks(size).map(IoSlice::new).collect();
                 slices.insert(count / 2, IoSlice::new(b""));
-                assert_eq!(ok(write_vectored(&Task::default(), &mut stream, &slices)), bytes.len());
+                assert_eq!(ok(Task::default().write_vectored(&mut stream, &slices)), bytes.len());
                 let frames = wire::decode(&mock.take_written());
                 assert_eq!(frames.len(), 1);
                 assert!(frames[0].payload == bytes, "{} {count} x {size}", name(role));
@@ -190,7 +181,7 @@ fn vectored_write_makes_one_frame_of_all_slices() {
 fn vectored_write_stops_at_the_frame_limit_inside_a_slice() {
     let (mut stream, mock) = stream(Role::Server, binary().max_frame_len(Some(5)));
     let slices = [b"abc".as_slice(), b"def", b"ghi"].map(IoSlice::new);
-    assert_eq!(ok(write_vectored(&Task::default(), &mut stream, &slices)), 5);
+    assert_eq!(ok(Task::default().write_vectored(&mut stream, &slices)), 5);
     assert_eq!(wire::decode(&mock.take_written())[0].payload, b"abcde");
 }
 

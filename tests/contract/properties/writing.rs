@@ -1,13 +1,11 @@
 //! Any writes over any transport, read by the other end: PROMISES 3.1, 3.2, 3.4, 3.6 to 3.8, 4.1, 4.4, 5.1 as a property.
 
 use std::io::IoSlice;
-use std::pin::Pin;
 use std::task::Poll;
 
 use fastwebsockets_stream::{Config, PayloadType, Role, WebSocketStream};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use tokio::io::AsyncWrite;
 
 use super::{asks, cuts, data, is_boundary, kind, lengths, runs, types};
 use crate::support::hesitant::Hesitant;
@@ -120,7 +118,7 @@ proptest! {
                     task.write(&mut writer, part)
                 } else {
                     let slices: Vec<_> = part.chunks(slice).map(IoSlice::new).collect();
-                    task.run(|cx| Pin::new(&mut writer).poll_write_vectored(cx, &slices))
+                    task.write_vectored(&mut writer, &slices)
                 };
                 match polled {
                     Poll::Pending => relieve(&mock, &task, &mut rooms),

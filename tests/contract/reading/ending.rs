@@ -3,10 +3,8 @@
 use std::io::ErrorKind::{
     self, BrokenPipe, ConnectionAborted, ConnectionReset, InvalidData, TimedOut, UnexpectedEof, WriteZero,
 };
-use std::pin::Pin;
 
 use fastwebsockets_stream::{CloseCode, CloseFrame, Error, Role};
-use tokio::io::AsyncWrite;
 
 use crate::support::transport::Answer;
 use crate::support::wire::{self, BINARY, CLOSE, CONTINUATION, PONG};
@@ -252,7 +250,7 @@ fn stream_that_has_ended_in_any_way_gives_the_same_answers_for_ever() {
                     "{about}"
                 );
                 let slices = [std::io::IoSlice::new(b"x")];
-                let written = task.run(|cx| Pin::new(&mut stream).poll_write_vectored(cx, &slices));
+                let written = task.write_vectored(&mut stream, &slices);
                 assert_eq!(written.map(|n| kind(n.map(drop))), ready_with(writes), "{about}");
                 assert!(task.flush(&mut stream).is_ready(), "{about}");
                 mock.feed(&wire::data(role, b"too late"));

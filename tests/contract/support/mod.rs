@@ -100,6 +100,14 @@ impl Task {
         self.run(|cx| Pin::new(stream).poll_write(cx, bytes))
     }
 
+    pub fn write_vectored<W: AsyncWrite + Unpin>(
+        &self,
+        stream: &mut W,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.run(|cx| Pin::new(stream).poll_write_vectored(cx, slices))
+    }
+
     pub fn flush<W: AsyncWrite + Unpin>(&self, stream: &mut W) -> Poll<io::Result<()>> {
         self.run(|cx| Pin::new(stream).poll_flush(cx))
     }
