@@ -84,12 +84,21 @@ mod buffer;
 mod config;
 mod error;
 mod frame;
+mod handshake;
 mod protocol;
 mod stream;
 
 pub use config::{Config, PayloadType};
 pub use error::Error;
 pub use frame::close::CloseFrame;
+#[cfg(any(feature = "listener", feature = "connect"))]
+pub use handshake::MaybeTlsStream;
+#[cfg(feature = "axum")]
+pub use handshake::axum;
+#[cfg(feature = "listener")]
+pub use handshake::{Accepted, Incoming, Listener, ListenerAddr};
+#[cfg(feature = "upgrade")]
+pub use handshake::{Origins, Rejection, Upgrade, Upgrader, upgrade};
 pub use stream::{Parts, WebSocketStream};
 
 pub use fastwebsockets::{CloseCode, OpCode, Role};

@@ -121,6 +121,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         }
         stream
     }
+
+    /// Puts another transport in place of this one, with what had been read from it ahead of this stream.
+    #[cfg(feature = "upgrade")]
+    #[allow(clippy::result_large_err)] // As for `try_into_inner`.
+    pub(crate) fn map_transport<T, F>(self, map: F) -> Result<WebSocketStream<T>, Self>
+    where
+        T: AsyncRead + AsyncWrite + Unpin,
+        F: FnOnce(S) -> Result<(T, bytes::Bytes), S>,
+    {
+        let Parts { transport, role, mut unread, unsent, state } = self.into_parts();
+        match map(transport) {
+            Ok((transport, read_ahead)) => {
+                unread.extend_from_slice(&read_ahead);
+                Ok(WebSocketStream::from_parts(Parts { transport, role, unread, unsent, state }))
+            }
+            Err(transport) => Err(Self::from_parts(Parts { transport, role, unread, unsent, state })),
+        }
+    }
 }
 
 impl<S> fmt::Debug for Parts<S> {

@@ -1,0 +1,112 @@
+//! What both ends need of HTTP's header fields and of section 4 of RFC 6455. Nothing here reads or writes.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use sha1::{Digest, Sha1};
+
+/// The one version there is (section 4.1).
+pub(super) const VERSION: &str = "13";
+
+/// The elements of a comma-separated list, which may stand in any number of lines.
+pub(super) fn list<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+    let lines = headers.get_all(name).iter();
+    lines
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii)
+        .filter(|e| !e.is_empty())
+}
+
+/// Whether a list contains a token. Case does not count.
+pub(super) fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+    list(headers, name).any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
+}
+
+/// The value of a field that must not be repeated; `Err` if it is.
+pub(super) fn single<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+) -> Result<Option<&'a HeaderValue>, Repeated> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next();
+    if values.next().is_some() { Err(Repeated) } else { Ok(first) }
+}
+
+/// A field is there more than once.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Repeated;
+
+/// The proof that a server has read a key: section 4.2.2, item 5.4.
+pub(super) fn accept_for(key: &[u8]) -> String {
+    let mut digest = Sha1::new();
+    digest.update(key);
+    digest.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    BASE64_STANDARD.encode(digest.finalize())
+}
+
+/// Whether this is a key: 16 bytes in base64 (section 4.1, item 7).
+pub(super) fn is_key(key: &[u8]) -> bool {
+    BASE64_STANDARD.decode(key).is_ok_and(|nonce| nonce.len() == 16)
+}
+
+/// Whether this is a token of HTTP (RFC 9110, section 5.6.2), as the name of a subprotocol must be.
+#[cfg(feature = "connect")]
+pub(super) fn is_token(name: &[u8]) -> bool {
+    let of_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    !name.is_empty() && name.iter().all(of_token)
+}
+
+/// Whether a field belongs to the handshake itself, or would give it a body, so that a caller cannot set it.
+pub(super) fn is_reserved(name: &HeaderName) -> bool {
+    let own = [header::CONNECTION, header::UPGRADE, header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
+    own.contains(name) || name.as_str().starts_with("sec-websocket-")
+}
+
+/// As much of what came as belongs into an error: printable, and not long.
+pub(super) fn excerpt(received: &[u8]) -> String {
+    const MOST: usize = 80;
+    let text = received[..received.len().min(MOST)].escape_ascii().to_string();
+    if received.len() > MOST { text + "..." } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example of section 1.3.
+    #[test]
+    fn accept_for_the_key_of_the_rfc_is_its_accept() {
+        assert_eq!(accept_for(b"dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
+
+    #[test]
+    fn key_is_16_bytes_in_base64() {
+        assert!(is_key(b"dGhlIHNhbXBsZSBub25jZQ=="));
+        for wrong in [
+            "",
+            "dGhlIHNhbXBsZSBub25jZQ",
+            "dGhlIHNhbXBsZSBub25j",
+            "AAAAAAAAAAAAAAAAAAAAAAA=",
+            "!".repeat(24).as_str(),
+        ] {
+            assert!(!is_key(wrong.as_bytes()), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn token_is_found_in_any_line_place_and_case() {
+        let mut headers = HeaderMap::new();
+        headers.append(header::CONNECTION, HeaderValue::from_static("keep-alive,, close"));
+        headers.append(header::CONNECTION, HeaderValue::from_static(" foo ,UPGRADE\t"));
+        assert!(has_token(&headers, &header::CONNECTION, "upgrade"));
+        assert!(has_token(&headers, &header::CONNECTION, "close"));
+        assert!(!has_token(&headers, &header::CONNECTION, "up"));
+        assert!(!has_token(&headers, &header::CONNECTION, ""));
+    }
+
+    #[test]
+    fn excerpt_is_short_and_printable() {
+        assert_eq!(excerpt(b"a\r\nb\xff"), "a\\r\\nb\\xff");
+        assert_eq!(excerpt(&[b'x'; 81]).len(), 83);
+    }
+}

@@ -1,0 +1,210 @@
+//! A server that has nothing to do with HTTP otherwise: from a port to streams.
+
+mod accept;
+mod handshake;
+mod incoming;
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::request;
+use tokio::net::{TcpListener, ToSocketAddrs};
+use tokio::task::JoinSet;
+use tokio::time::Sleep;
+
+use super::{MaybeTlsStream, Upgrader};
+use crate::{Config, WebSocketStream};
+
+use handshake::Settings;
+pub use incoming::{Incoming, ListenerAddr};
+
+/// Long enough for TLS and an HTTP request over a slow mobile link, short enough not to keep much for a client that does not mean it.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
+
+/// More than a server completes in the time that one handshake takes; together they hold a few MiB.
+const MAX_HANDSHAKES: usize = 512;
+
+/// Accepts TCP connections, does the handshakes, and gives the streams.
+///
+/// [`accept`](Self::accept) gives them one by one; it is also a [`Stream`](futures_core::Stream) of them;
+/// [`incoming`](Self::incoming) is the one that tonic takes, and `axum::serve` takes the listener itself (feature `axum`).
+///
+/// # On the wire
+///
+/// Each connection carries one request, over HTTP/1.1, and over TLS where [`tls`](Self::tls) is set. What a request must be
+/// is said at [`Upgrader`], how the others are answered at [`Rejection`](crate::Rejection); then the connection ends. (Many streams over
+/// one HTTP/2 connection are for a service of hyper's and [`upgrade`](crate::upgrade()).) The sockets have TCP_NODELAY set.
+///
+/// # Handshakes
+///
+/// They run in tasks of their own, at most [`max_handshakes`](Self::max_handshakes) at once; none waits for
+/// another. Where that many are under way or wait to be accepted, no more connections are: they wait in the backlog of the operating
+/// system. One that takes longer than [`time_limit`](Self::time_limit) is cut. One that fails is an event of the `tracing`
+/// crate, at level INFO, with the peer's address; trouble with accepting (no more file descriptors) is one at WARN, and accepting goes on a second
+/// later. Dropping the listener ends all that are under way.
+///
+/// # Examples
+///
+/// ```no_run
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// use fastwebsockets_stream::{Config, Listener, PayloadType};
+///
+/// let config = Config::new(PayloadType::Binary).half_close(true);
+/// let mut listener = Listener::bind("127.0.0.1:8080", config).await?;
+/// while let Some(accepted) = listener.accept().await {
+///     tokio::spawn(async move {
+///         let (mut reader, mut writer) = tokio::io::split(accepted.stream);
+///         tokio::io::copy(&mut reader, &mut writer).await?;
+///         tokio::io::AsyncWriteExt::shutdown(&mut writer).await
+///     });
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub struct Listener {
+    /// `None` once it is closed.
+    tcp: Option<TcpListener>,
+    local_addr: SocketAddr,
+    settings: Arc<Settings>,
+    max_handshakes: usize,
+    handshakes: JoinSet<Option<Accepted>>,
+    /// After trouble with accepting.
+    pause: Option<Pin<Box<Sleep>>>,
+    shutdown: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+/// What a [`Listener`] gives.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Accepted {
+    /// The stream.
+    pub stream: WebSocketStream<MaybeTlsStream>,
+    /// The client's request: its path and query, its header fields.
+    pub request: request::Parts,
+    /// Whence the connection comes: the client, or the last proxy before this server.
+    pub peer_addr: SocketAddr,
+    /// The subprotocol that was agreed on.
+    pub subprotocol: Option<String>,
+}
+
+impl Listener {
+    /// Listens at an address, with the default settings.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`TcpListener::bind`].
+    pub async fn bind(address: impl ToSocketAddrs, config: Config) -> io::Result<Self> {
+        Self::new(TcpListener::bind(address).await?, config)
+    }
+
+    /// Takes over a listener that was made elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`TcpListener::local_addr`].
+    pub fn new(tcp: TcpListener, config: Config) -> io::Result<Self> {
+        Ok(Listener {
+            local_addr: tcp.local_addr()?,
+            tcp: Some(tcp),
+            settings: Arc::new(Settings::new(Upgrader::new(config), TIME_LIMIT)),
+            max_handshakes: MAX_HANDSHAKES,
+            handshakes: JoinSet::new(),
+            pause: None,
+            shutdown: None,
+        })
+    }
+
+    /// How requests are answered: subprotocols, origins, further header fields. It takes the place of the [`Config`] too.
+    #[must_use]
+    pub fn upgrader(mut self, upgrader: Upgrader) -> Self {
+        Arc::make_mut(&mut self.settings).upgrader = upgrader;
+        self
+    }
+
+    /// The one path at which there is a WebSocket, such as `/tunnel`; a request for another gets 404. Default: all.
+    ///
+    /// It is compared as it is, without decoding. The query does not count.
+    #[must_use]
+    pub fn path(mut self, path: impl Into<String>) -> Self {
+        Arc::make_mut(&mut self.settings).path = Some(path.into());
+        self
+    }
+
+    /// Speaks TLS on every connection. Default: does not.
+    ///
+    /// Whatever protocols the configuration names for ALPN, the listener offers `http/1.1`, the one it speaks.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, config: Arc<tokio_rustls::rustls::ServerConfig>) -> Self {
+        Arc::make_mut(&mut self.settings).set_tls(config);
+        self
+    }
+
+    /// How long TLS, the request and the answer may take in all. Default: 10 s.
+    ///
+    /// A client that sends its header fields a byte at a time is cut after that. [`Duration::MAX`] waits without a limit.
+    #[must_use]
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        Arc::make_mut(&mut self.settings).time_limit = limit;
+        self
+    }
+
+    /// How many handshakes may be under way, or done and not accepted yet, at once. Default: 512; 0 counts as 1.
+    #[must_use]
+    pub fn max_handshakes(mut self, limit: usize) -> Self {
+        self.max_handshakes = limit.max(1);
+        self
+    }
+
+    /// [Closes](Self::close) the listener when `signal` completes. It is polled while the listener is.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn serve(listener: fastwebsockets_stream::Listener) {
+    /// let listener = listener.graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) });
+    /// # drop(listener);
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn graceful_shutdown<F>(mut self, signal: F) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.shutdown = Some(Box::pin(signal));
+        self
+    }
+
+    /// Takes no more connections, and gives the port back.
+    ///
+    /// Handshakes that are under way may finish, and are still accepted; then [`accept`](Self::accept) gives `None`. Streams that were
+    /// accepted are not concerned: end each with [`WebSocketStream::close`], which tells the client.
+    pub fn close(&mut self) {
+        self.tcp = None;
+        self.pause = None;
+        self.shutdown = None;
+    }
+
+    /// The address it listens at.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listener")
+            .field("local_addr", &self.local_addr)
+            .field("closed", &self.tcp.is_none())
+            .field("settings", &self.settings)
+            .field("max_handshakes", &self.max_handshakes)
+            .field("handshakes", &self.handshakes.len())
+            .finish_non_exhaustive()
+    }
+}

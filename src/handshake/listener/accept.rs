@@ -1,0 +1,95 @@
+//! The loop: finished handshakes out, new connections in.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use futures_core::Stream;
+use tokio::time::sleep;
+
+use super::{Accepted, Listener};
+
+/// What most servers wait when the system refuses to accept.
+const PAUSE: Duration = Duration::from_secs(1);
+
+impl Listener {
+    /// The next stream whose handshake is done; `None` once the listener is [closed](Self::close) and all handshakes have
+    /// ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it loses nothing: handshakes go on, and the next call gives what is done.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime, or in one without timers.
+    pub async fn accept(&mut self) -> Option<Accepted> {
+        poll_fn(|cx| self.poll_accept(cx)).await
+    }
+
+    /// Like [`accept`](Self::accept), for a poll function.
+    ///
+    /// `Pending`: woken by a handshake that ends, by a connection while there is room for one, by the end of a pause, and by the signal.
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Option<Accepted>> {
+        if let Some(signal) = &mut self.shutdown
+            && signal.as_mut().poll(cx).is_ready()
+        {
+            self.close();
+        }
+        loop {
+            // Each turn ends a handshake or begins one, and tokio's budget bounds both in one poll.
+            match self.handshakes.poll_join_next(cx) {
+                Poll::Ready(Some(Ok(Some(accepted)))) => return Poll::Ready(Some(accepted)),
+                Poll::Ready(Some(Ok(None))) => continue,
+                Poll::Ready(Some(Err(error))) => {
+                    tracing::error!(%error, "a handshake's task has failed");
+                    continue;
+                }
+                Poll::Ready(None) if self.tcp.is_none() => return Poll::Ready(None),
+                Poll::Ready(None) | Poll::Pending => {}
+            }
+            ready!(self.poll_begin(cx));
+        }
+    }
+
+    /// Begins the handshake of the next connection, if there may be one more.
+    fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(tcp) = self.tcp.as_ref().filter(|_| self.handshakes.len() < self.max_handshakes) else {
+            return Poll::Pending; // A handshake that ends wakes.
+        };
+        if let Some(pause) = &mut self.pause {
+            ready!(pause.as_mut().poll(cx));
+            self.pause = None;
+        }
+        match ready!(tcp.poll_accept(cx)) {
+            Ok((tcp, peer_addr)) => {
+                self.handshakes.spawn(self.settings.clone().run(tcp, peer_addr));
+            }
+            Err(error) if is_of_the_connection(&error) => {
+                tracing::info!(%error, "a connection ended before it was accepted");
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept; trying again in a second");
+                self.pause = Some(Box::pin(sleep(PAUSE)));
+            }
+        }
+        Poll::Ready(())
+    }
+}
+
+/// Whether it was only this connection that could not be accepted, so that the next one may.
+fn is_of_the_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+/// As [`accept`](Listener::accept); it ends where that gives `None`.
+impl Stream for Listener {
+    type Item = Accepted;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Accepted>> {
+        self.poll_accept(cx)
+    }
+}

@@ -1,0 +1,166 @@
+//! What a server checks of a request (RFC 6455, section 4.2.1; RFC 8441, section 5).
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, Request, Uri, Version, request};
+
+use super::headers::{self, VERSION};
+use super::rejection::Rejection;
+
+/// The part of a request that is checked.
+pub(super) struct Head<'a> {
+    pub(super) method: &'a Method,
+    pub(super) uri: &'a Uri,
+    pub(super) version: Version,
+    pub(super) headers: &'a HeaderMap,
+    /// `:protocol`, with which HTTP/2 asks for something else than HTTP.
+    pub(super) protocol: Option<&'a [u8]>,
+}
+
+/// A request that keeps the rules: what its answer depends on.
+#[derive(Clone, Debug)]
+pub(super) struct Opening {
+    pub(super) answer: Answer,
+    /// The origin that a browser has sent.
+    pub(super) origin: Option<HeaderValue>,
+    /// Whom the request is addressed to: `:authority` of HTTP/2, else Host.
+    pub(super) host: Option<HeaderValue>,
+    /// The client's subprotocols, the one it likes best first.
+    pub(super) subprotocols: Vec<HeaderValue>,
+}
+
+/// How it is to be answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// 101, with this proof that the key was read.
+    SwitchingProtocols { accept: HeaderValue },
+    /// 200, for an extended CONNECT over HTTP/2.
+    Connected,
+}
+
+impl<'a> Head<'a> {
+    pub(super) fn of<B>(request: &'a Request<B>) -> Self {
+        Head {
+            method: request.method(),
+            uri: request.uri(),
+            version: request.version(),
+            headers: request.headers(),
+            protocol: protocol(request.extensions()),
+        }
+    }
+
+    #[cfg(feature = "axum")]
+    pub(super) fn of_parts(parts: &'a request::Parts) -> Self {
+        Head {
+            method: &parts.method,
+            uri: &parts.uri,
+            version: parts.version,
+            headers: &parts.headers,
+            protocol: protocol(&parts.extensions),
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<Opening, Rejection> {
+        let answer =
+            if self.version >= Version::HTTP_2 { self.check_connect() } else { self.check_upgrade() }?;
+        let authority =
+            self.uri.authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+        let subprotocols = headers::list(self.headers, &header::SEC_WEBSOCKET_PROTOCOL);
+        Ok(Opening {
+            answer,
+            origin: self.single(header::ORIGIN)?.cloned(),
+            host: authority.or_else(|| self.headers.get(header::HOST).cloned()),
+            subprotocols: subprotocols.filter_map(|name| HeaderValue::from_bytes(name).ok()).collect(),
+        })
+    }
+
+    /// RFC 6455, section 4.2.1.
+    fn check_upgrade(&self) -> Result<Answer, Rejection> {
+        // 1. An HTTP/1.1 or higher GET request.
+        if self.method != Method::GET {
+            return Err(Rejection::Method { received: self.method.clone(), allowed: Method::GET });
+        }
+        if self.version < Version::HTTP_11 {
+            return Err(Rejection::HttpVersion { received: self.version });
+        }
+        // 2. A Host.
+        self.required(header::HOST)?;
+        // 3. and 4. "websocket" in Upgrade, "Upgrade" in Connection.
+        self.token(header::UPGRADE, "websocket")?;
+        self.token(header::CONNECTION, "Upgrade")?;
+        // 6. The version, before the key: another one may have no key.
+        self.websocket_version()?;
+        // 5. The key.
+        let key = self.required(header::SEC_WEBSOCKET_KEY)?.as_bytes();
+        if !headers::is_key(key) {
+            return Err(Rejection::Key { received: headers::excerpt(key) });
+        }
+        self.no_body()?;
+        let accept = headers::accept_for(key);
+        let accept =
+            HeaderValue::try_from(accept).map_err(|_| Rejection::Key { received: headers::excerpt(key) })?;
+        Ok(Answer::SwitchingProtocols { accept })
+    }
+
+    /// RFC 8441, section 5: the rest of the handshake, without Upgrade, Connection, Host and key.
+    fn check_connect(&self) -> Result<Answer, Rejection> {
+        if self.method != Method::CONNECT {
+            return Err(Rejection::Method { received: self.method.clone(), allowed: Method::CONNECT });
+        }
+        match self.protocol {
+            Some(b"websocket") => {}
+            Some(other) => return Err(Rejection::Protocol { received: headers::excerpt(other) }),
+            None => return Err(Rejection::MissingProtocol),
+        }
+        self.websocket_version()?;
+        self.no_body()?;
+        Ok(Answer::Connected)
+    }
+
+    fn websocket_version(&self) -> Result<(), Rejection> {
+        let version = self.required(header::SEC_WEBSOCKET_VERSION)?.as_bytes();
+        if version == VERSION.as_bytes() {
+            return Ok(());
+        }
+        let over_http2 = self.version >= Version::HTTP_2;
+        Err(Rejection::WebSocketVersion { received: headers::excerpt(version), over_http2 })
+    }
+
+    /// The WebSocket begins where the request ends, so that must not be in doubt.
+    fn no_body(&self) -> Result<(), Rejection> {
+        let length = self.single(header::CONTENT_LENGTH)?;
+        let has_length = length.is_some_and(|length| length.as_bytes() != b"0");
+        if has_length || self.headers.contains_key(header::TRANSFER_ENCODING) {
+            Err(Rejection::Body)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn token(&self, name: HeaderName, token: &'static str) -> Result<(), Rejection> {
+        if headers::has_token(self.headers, &name, token) {
+            return Ok(());
+        }
+        Err(match self.headers.contains_key(&name) {
+            true => Rejection::MissingToken { name, token },
+            false => Rejection::MissingHeader { name },
+        })
+    }
+
+    fn required(&self, name: HeaderName) -> Result<&'a HeaderValue, Rejection> {
+        self.single(name.clone())?.ok_or(Rejection::MissingHeader { name })
+    }
+
+    fn single(&self, name: HeaderName) -> Result<Option<&'a HeaderValue>, Rejection> {
+        headers::single(self.headers, &name).map_err(|_| Rejection::RepeatedHeader { name })
+    }
+}
+
+#[cfg(feature = "http2")]
+fn protocol(extensions: &http::Extensions) -> Option<&[u8]> {
+    extensions.get::<hyper::ext::Protocol>().map(AsRef::as_ref)
+}
+
+#[cfg(not(feature = "http2"))]
+fn protocol(_: &http::Extensions) -> Option<&[u8]> {
+    None
+}
