@@ -1,20 +1,19 @@
-//! cargo run --example axum -- 127.0.0.1:8080
+//! cargo run --features axum,http2 --example axum -- 127.0.0.1:8080
 //!
 //! The stream out of an axum handler: numbers the lines that come and sends them back. Try it with
-//! `printf 'one\ntwo\n' | cargo run --example echo_client -- 127.0.0.1:8080`.
+//! `printf 'one\ntwo\n' | cargo run --features connect --example echo_client -- ws://127.0.0.1:8080/`.
 
 use std::env;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use axum::Router;
-use axum::http::StatusCode;
-use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::response::Response;
+use axum::routing::any;
 use axum::serve::ListenerExt;
-use fastwebsockets::upgrade::{IncomingUpgrade, UpgradeFut};
+use fastwebsockets_stream::axum::WebSocketUpgrade;
 use fastwebsockets_stream::{Config, PayloadType, WebSocketStream};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 #[tokio::main]
@@ -40,25 +39,23 @@ async fn run() -> io::Result<()> {
             eprintln!("axum: {error}");
         }
     });
-    axum::serve(listener, Router::new().route("/", get(handler))).await
+    axum::serve(listener, Router::new().route("/", any(handler))).await
 }
 
-async fn handler(upgrade: IncomingUpgrade) -> Result<impl IntoResponse, StatusCode> {
-    let (response, websocket) = upgrade.upgrade().map_err(|_| StatusCode::BAD_REQUEST)?;
-    tokio::spawn(async {
-        if let Err(error) = number_lines(websocket).await {
-            eprintln!("axum: {error}");
-        }
-    });
-    Ok(response) // The WebSocket begins once this has been sent.
-}
-
-async fn number_lines(websocket: UpgradeFut) -> io::Result<()> {
-    let websocket = websocket.await.map_err(io::Error::other)?;
+async fn handler(upgrade: WebSocketUpgrade) -> Response {
     // Answers go out together while more lines are there to be read, and half-close lets the last ones out.
     let config = Config::new(PayloadType::Binary).write_buffer(16 * 1024).half_close(true);
-    let mut stream = WebSocketStream::with_config(websocket, config);
+    upgrade.config(config).on_upgrade(|stream| async {
+        if let Err(error) = number_lines(stream).await {
+            eprintln!("axum: {error}");
+        }
+    })
+}
 
+async fn number_lines<S>(mut stream: WebSocketStream<S>) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let mut line = String::new();
     for number in 1.. {
         line.clear();

@@ -1,16 +1,14 @@
-//! cargo run --example echo_client -- 127.0.0.1:8080
+//! cargo run --features connect --example echo_client -- ws://127.0.0.1:8080/
 //!
 //! Sends standard input to a server and prints what it answers, like `nc`: start `echo_server` first, then try
-//! `echo hi | cargo run --example echo_client -- 127.0.0.1:8080`.
+//! `echo hi | cargo run --features connect --example echo_client -- ws://127.0.0.1:8080/`. With `platform-roots` it speaks wss:// too.
 
 use std::env;
 use std::io;
 use std::process;
 
-use fastwebsockets_stream::{Config, PayloadType};
+use fastwebsockets_stream::{Config, PayloadType, connect};
 use tokio::io::AsyncWriteExt;
-
-mod common;
 
 #[tokio::main]
 async fn main() {
@@ -23,10 +21,10 @@ async fn main() {
 }
 
 async fn run() -> io::Result<()> {
-    let address = env::args().nth(1).ok_or_else(|| io::Error::other("usage: echo_client ADDRESS"))?;
+    let url = env::args().nth(1).ok_or_else(|| io::Error::other("usage: echo_client URL"))?;
     // Half-close: the end of standard input is not the end of the answers.
     let config = Config::new(PayloadType::Binary).half_close(true);
-    let stream = common::connect(&address, config).await?;
+    let stream = connect(&url, config).await?;
 
     let (mut reader, mut writer) = tokio::io::split(stream);
     let send = async {

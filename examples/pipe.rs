@@ -1,4 +1,4 @@
-//! cargo run --release --example pipe -- FILE
+//! cargo run --release --all-features --example pipe -- FILE
 //!
 //! Streams FILE through a WebSocket to a server and back, and checks that every byte arrived in both directions.
 //! `-` is standard input; without FILE it is 1 GiB of pseudo-random bytes. The server is in the same process, but
@@ -13,16 +13,13 @@ use std::process;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use fastwebsockets_stream::{Config, PayloadType, WebSocketStream};
+use fastwebsockets_stream::{Config, Listener, PayloadType, WebSocketStream, connect};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rand::rngs::StdRng;
 use rand::{RngCore, SeedableRng};
 use sha2::{Digest, Sha256};
 use tokio::fs::File;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::TcpListener;
-
-mod common;
 
 /// Without FILE.
 const GENERATED: u64 = 1024 * 1024 * 1024;
@@ -80,13 +77,13 @@ fn progress_bar(length: Option<u64>) -> io::Result<ProgressBar> {
 
 /// Starts a server, connects to it, and sends it everything.
 async fn there_and_back(source: impl AsyncRead + Unpin, progress: &ProgressBar) -> io::Result<Report> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let address = listener.local_addr()?.to_string();
+    let mut listener = Listener::bind("127.0.0.1:0", config()).await?;
+    let url = format!("ws://{}/", listener.local_addr());
     let server = tokio::spawn(async move {
-        let (tcp, _) = listener.accept().await?;
-        echo(common::accept(tcp, config()).await?).await
+        let accepted = listener.accept().await.ok_or_else(|| io::Error::other("the listener is closed"))?;
+        echo(accepted.stream).await
     });
-    let client = common::connect(&address, config()).await?;
+    let client = connect(&url, config()).await?;
 
     let start = Instant::now();
     let ((sent, returned), received) =

@@ -28,6 +28,30 @@
 //! # }
 //! ```
 //!
+//! # Getting connected
+//!
+//! The core begins where the handshake (RFC 6455, section 4) has ended. For what comes before, there are these ways; each is
+//! behind a feature, none of them on by default, and each takes the one [`Config`].
+//!
+//! | I have | I use | features |
+//! |---|---|---|
+//! | a `ws://` URL | [`connect`]; with header fields, subprotocols, a time limit: [`Client`] | `connect` |
+//! | a `wss://` URL | the same; it trusts what the platform trusts, or what [`Client::tls`] is given | `connect`, `platform-roots` or `tls` |
+//! | a proxy in between (HTTP CONNECT, SOCKS5) | [`Client::proxy`] | `connect`, `proxy` |
+//! | a connection to the server (TLS, a Unix socket, ...) | [`Client::over`] | `connect` |
+//! | a tower stack: hyper-util's client, tonic's channel | [`Client::connector`] | `connect` |
+//! | one HTTP/2 connection for many streams (RFC 8441) | [`Client::http2`] | `connect`, `http2` |
+//! | a port, or a `TcpListener` | [`Listener`] | `listener` |
+//! | a certificate for it | [`Listener::tls`] | `listener`, `tls` |
+//! | a hyper service | [`upgrade`], [`Upgrader`] | `upgrade`; `http2` for RFC 8441 |
+//! | an axum router | [`axum::WebSocketUpgrade`] | `axum`; `http2` for RFC 8441 |
+//! | a tonic server | [`Listener::incoming`] | `listener`, `tonic` |
+//! | a [`fastwebsockets::WebSocket`] | [`WebSocketStream::new`], [`with_config`](WebSocketStream::with_config) | |
+//! | anything else after its handshake | [`WebSocketStream::from_transport`] | |
+//!
+//! Where this crate owns the socket it sets TCP_NODELAY. Where it does not, do: a frame per write meets Nagle's algorithm and
+//! delayed acknowledgements otherwise, and waits up to 40 ms for them.
+//!
 //! # Messages are not kept
 //!
 //! A byte stream has no messages. Each write is one message, but a proxy may cut it, and a read returns whatever has
@@ -79,6 +103,7 @@
 //! [`AsyncWrite`]: tokio::io::AsyncWrite
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod buffer;
 mod config;
@@ -91,19 +116,25 @@ mod stream;
 pub use config::{Config, PayloadType};
 pub use error::Error;
 pub use frame::close::CloseFrame;
+#[cfg(all(feature = "connect", feature = "http2"))]
+pub use handshake::Http2;
 #[cfg(any(feature = "listener", feature = "connect"))]
 pub use handshake::MaybeTlsStream;
+#[cfg(feature = "proxy")]
+pub use handshake::Proxy;
 #[cfg(feature = "axum")]
 pub use handshake::axum;
 #[cfg(feature = "listener")]
 pub use handshake::{Accepted, Incoming, Listener, ListenerAddr};
+#[cfg(feature = "connect")]
+pub use handshake::{Client, ConnectError, Connector, connect};
 #[cfg(feature = "upgrade")]
-pub use handshake::{Origins, Rejection, Upgrade, Upgrader, upgrade};
+pub use handshake::{Origins, Rejection, Upgrade, Upgrader, is_upgrade_request, upgrade};
 pub use stream::{Parts, WebSocketStream};
 
 pub use fastwebsockets::{CloseCode, OpCode, Role};
 
-/// The README's example is compiled with the tests.
-#[cfg(doctest)]
+/// The README's examples are compiled with the tests.
+#[cfg(all(doctest, feature = "connect", feature = "listener"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

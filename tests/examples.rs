@@ -131,7 +131,7 @@ async fn pipe_whose_connection_breaks_reports_it() {
 #[test]
 fn echo_client_prints_what_it_was_given() {
     let (_server, address) = start_server("echo_server");
-    let mut client = Program::start("echo_client", &[&address]);
+    let mut client = Program::start("echo_client", &[&url(&address)]);
     client.feed("hi\n");
     assert_eq!(client.succeeds(), b"hi\n");
 }
@@ -140,7 +140,7 @@ fn echo_client_prints_what_it_was_given() {
 fn echo_client_gets_megabytes_back() {
     let (_server, address) = start_server("echo_server");
     let content = noise(3_000_000);
-    let mut client = Program::start("echo_client", &[&address]);
+    let mut client = Program::start("echo_client", &[&url(&address)]);
     client.feed(content.clone());
     assert!(client.succeeds() == content);
 }
@@ -148,11 +148,11 @@ fn echo_client_gets_megabytes_back() {
 #[test]
 fn echo_server_serves_others_while_a_client_waits() {
     let (_server, address) = start_server("echo_server");
-    let mut patient = Program::start("echo_client", &[&address]);
+    let mut patient = Program::start("echo_client", &[&url(&address)]);
     patient.write(b"first\n");
     assert_eq!(patient.next_line(), "first");
 
-    let mut other = Program::start("echo_client", &[&address]);
+    let mut other = Program::start("echo_client", &[&url(&address)]);
     other.feed("other\n");
     assert_eq!(other.succeeds(), b"other\n");
 
@@ -165,14 +165,14 @@ fn echo_server_serves_others_while_a_client_waits() {
 #[test]
 fn echo_server_logs_a_client_that_breaks_off_and_goes_on() {
     let (mut server, address) = start_server("echo_server");
-    let mut client = Program::start("echo_client", &[&address]);
+    let mut client = Program::start("echo_client", &[&url(&address)]);
     client.write(b"hi\n");
     assert_eq!(client.next_line(), "hi");
     drop(client); // Kills it.
     let logged = server.next_error_line();
     assert!(logged.starts_with("127.0.0.1:"), "{logged}");
 
-    let mut client = Program::start("echo_client", &[&address]);
+    let mut client = Program::start("echo_client", &[&url(&address)]);
     client.feed("still there?\n");
     assert_eq!(client.succeeds(), b"still there?\n");
 }
@@ -181,7 +181,7 @@ fn echo_server_logs_a_client_that_breaks_off_and_goes_on() {
 #[test]
 fn echo_server_takes_leave_of_its_clients_at_ctrl_c() {
     let (server, address) = start_server("echo_server");
-    let mut client = Program::start("echo_client", &[&address]);
+    let mut client = Program::start("echo_client", &[&url(&address)]);
     client.write(b"hi\n");
     assert_eq!(client.next_line(), "hi");
 
@@ -197,8 +197,8 @@ fn echo_client_without_a_server_says_so_in_one_line() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("binds a port");
     let address = listener.local_addr().expect("has an address").to_string();
     drop(listener);
-    let line = Program::start("echo_client", &[&address]).fails_with_one_line();
-    assert!(line.starts_with("echo_client: "), "{line}");
+    let line = Program::start("echo_client", &[&url(&address)]).fails_with_one_line();
+    assert!(line.starts_with("echo_client: cannot connect to 127.0.0.1 port "), "{line}");
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn echo_client_refuses_a_server_that_speaks_no_websocket() {
         assert!(request.any(|line| line.is_ok_and(|line| line.is_empty())), "is not asked");
         (&tcp).write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").expect("answers");
     });
-    let line = Program::start("echo_client", &[&address]).fails_with_one_line();
+    let line = Program::start("echo_client", &[&url(&address)]).fails_with_one_line();
     assert!(line.starts_with("echo_client: ") && line.contains("404"), "{line}");
     server.join().expect("ends");
 }
@@ -220,7 +220,7 @@ fn echo_client_refuses_a_server_that_speaks_no_websocket() {
 fn servers_on_an_address_in_use_say_so_in_one_line() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("binds a port");
     let address = listener.local_addr().expect("has an address").to_string();
-    for name in ["echo_server", "axum"] {
+    for name in ["echo_server", "axum", "chat"] {
         let line = Program::start(name, &[&address]).fails_with_one_line();
         assert!(line.starts_with(&format!("{name}: ")), "{line}");
     }
@@ -228,15 +228,17 @@ fn servers_on_an_address_in_use_say_so_in_one_line() {
 
 #[test]
 fn examples_without_their_address_say_how_they_are_used() {
-    for name in ["echo_server", "echo_client", "axum"] {
+    for (name, what) in
+        [("echo_server", "ADDRESS"), ("echo_client", "URL"), ("axum", "ADDRESS"), ("chat", "ADDRESS | URL")]
+    {
         let line = Program::start(name, &[]).fails_with_one_line();
-        assert_eq!(line, format!("{name}: usage: {name} ADDRESS"));
+        assert_eq!(line, format!("{name}: usage: {name} {what}"));
     }
 }
 
 #[test]
 fn servers_answer_a_plain_http_request_with_400() {
-    for name in ["echo_server", "axum"] {
+    for name in ["echo_server", "axum", "chat"] {
         let (_server, address) = start_server(name);
         let mut tcp = std::net::TcpStream::connect(&address).expect("connects");
         tcp.set_read_timeout(Some(LIMIT)).expect("sets a limit");
@@ -260,14 +262,60 @@ fn framed_gets_its_messages_through() {
 #[test]
 fn axum_numbers_lines() {
     let (_server, address) = start_server("axum");
-    let mut client = Program::start("echo_client", &[&address]);
+    let mut client = Program::start("echo_client", &[&url(&address)]);
     client.write(b"one\n");
     assert_eq!(client.next_line(), "1: one");
     client.feed("two\nno newline");
     assert_eq!(client.succeeds(), b"2: two\n3: no newline");
 }
 
+// What runs over a WebSocket
+
+#[test]
+fn chat_brings_each_line_to_everyone() {
+    let (_room, address) = start_server("chat");
+    let mut ann = Program::start("chat", &[&url(&address)]);
+    ann.write("Grüße\n".as_bytes());
+    assert_eq!(ann.next_line(), "Grüße");
+
+    let mut bob = Program::start("chat", &[&url(&address)]);
+    bob.write(b"hello\n");
+    assert_eq!(bob.next_line(), "hello");
+    assert_eq!(ann.next_line(), "hello");
+
+    ann.feed("");
+    assert_eq!(ann.succeeds(), b"");
+    bob.write(b"anyone?\n");
+    assert_eq!(bob.next_line(), "anyone?");
+}
+
+#[test]
+fn http_gets_its_answers_over_both_versions() {
+    let output = Program::start("http", &[]).succeeds();
+    let expected = "HTTP/1.1 200 OK: /greeting over HTTP/1.1\nHTTP/2.0 200 OK: /greeting over HTTP/2.0\n";
+    assert_eq!(String::from_utf8_lossy(&output), expected);
+}
+
+#[test]
+fn grpc_calls_and_streams_both_ways() {
+    let output = String::from_utf8(Program::start("grpc", &[]).succeeds()).expect("prints text");
+    let lines: Vec<_> = output.lines().collect();
+    assert_eq!(lines[..3], ["check: Serving", "watch: Some(Serving)", "watch: Some(NotServing)"]);
+    assert_eq!(lines.len(), 5, "{output}");
+    assert!(lines[3..].iter().all(|line| line.starts_with("reflection: a description of ")), "{output}");
+}
+
+#[test]
+fn tls_inside_gets_its_answer() {
+    let output = Program::start("tls_inside", &[]).succeeds();
+    assert_eq!(String::from_utf8_lossy(&output), "HELLO THROUGH THE TUNNEL, by Some(TLSv1_3)\n");
+}
+
 // What they need
+
+fn url(address: &str) -> String {
+    format!("ws://{address}/")
+}
 
 /// Starts `name` on a free port, and waits until it listens.
 fn start_server(name: &str) -> (Program, String) {

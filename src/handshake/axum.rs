@@ -68,7 +68,7 @@ impl WebSocketUpgrade {
         self
     }
 
-    /// The subprotocols that the server speaks, see [`Upgrader::subprotocols`]. Default: none.
+    /// Adds subprotocols that the server speaks, see [`Upgrader::subprotocols`]. Default: none.
     pub fn subprotocols<I>(mut self, subprotocols: I) -> Self
     where
         I: IntoIterator,

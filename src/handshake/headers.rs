@@ -45,6 +45,7 @@ pub(super) fn accept_for(key: &[u8]) -> String {
 }
 
 /// Whether this is a key: 16 bytes in base64 (section 4.1, item 7).
+#[cfg(feature = "upgrade")]
 pub(super) fn is_key(key: &[u8]) -> bool {
     BASE64_STANDARD.decode(key).is_ok_and(|nonce| nonce.len() == 16)
 }
@@ -79,6 +80,7 @@ mod tests {
         assert_eq!(accept_for(b"dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     }
 
+    #[cfg(feature = "upgrade")]
     #[test]
     fn key_is_16_bytes_in_base64() {
         assert!(is_key(b"dGhlIHNhbXBsZSBub25jZQ=="));

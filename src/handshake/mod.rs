@@ -16,6 +16,8 @@ mod upgrade;
 
 #[cfg(feature = "axum")]
 pub mod axum;
+#[cfg(feature = "connect")]
+mod client;
 #[cfg(feature = "listener")]
 mod listener;
 #[cfg(feature = "tonic")]
@@ -23,6 +25,8 @@ mod tonic;
 #[cfg(any(feature = "listener", feature = "connect"))]
 mod transport;
 
+#[cfg(feature = "connect")]
+pub use client::*;
 #[cfg(feature = "listener")]
 pub use listener::{Accepted, Incoming, Listener, ListenerAddr};
 #[cfg(feature = "upgrade")]
@@ -32,4 +36,4 @@ pub use rejection::Rejection;
 #[cfg(any(feature = "listener", feature = "connect"))]
 pub use transport::MaybeTlsStream;
 #[cfg(feature = "upgrade")]
-pub use upgrade::{Upgrade, Upgrader, upgrade};
+pub use upgrade::{Upgrade, Upgrader, is_upgrade_request, upgrade};

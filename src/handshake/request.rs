@@ -1,7 +1,7 @@
 //! What a server checks of a request (RFC 6455, section 4.2.1; RFC 8441, section 5).
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, Request, Uri, Version, request};
+use http::{Method, Request, Uri, Version};
 
 use super::headers::{self, VERSION};
 use super::rejection::Rejection;
@@ -49,13 +49,21 @@ impl<'a> Head<'a> {
     }
 
     #[cfg(feature = "axum")]
-    pub(super) fn of_parts(parts: &'a request::Parts) -> Self {
+    pub(super) fn of_parts(parts: &'a http::request::Parts) -> Self {
         Head {
             method: &parts.method,
             uri: &parts.uri,
             version: parts.version,
             headers: &parts.headers,
             protocol: protocol(&parts.extensions),
+        }
+    }
+
+    pub(super) fn asks_for_websocket(&self) -> bool {
+        if self.version >= Version::HTTP_2 {
+            self.protocol == Some(b"websocket")
+        } else {
+            headers::has_token(self.headers, &header::UPGRADE, "websocket")
         }
     }
 

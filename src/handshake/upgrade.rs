@@ -55,6 +55,13 @@ where
     Upgrader::new(config).upgrade(request)
 }
 
+/// Whether a request asks for a WebSocket, so that a service can serve something else at the same path.
+///
+/// It tells what the client wants, not whether it goes about it rightly: that is for [`upgrade`] to answer.
+pub fn is_upgrade_request<B>(request: &Request<B>) -> bool {
+    Head::of(request).asks_for_websocket()
+}
+
 /// How a server answers requests for a WebSocket.
 ///
 /// # On the wire
@@ -101,7 +108,7 @@ impl Upgrader {
         self
     }
 
-    /// The subprotocols that the server speaks (RFC 6455, section 1.9). Default: none.
+    /// Adds subprotocols that the server speaks (RFC 6455, section 1.9). Default: none.
     ///
     /// The first one on the *client's* list that is among them is chosen; their own order does not count. If there is none,
     /// the answer names none, and it is the client that decides (browsers then fail).
@@ -111,7 +118,7 @@ impl Upgrader {
         I: IntoIterator,
         I::Item: Into<String>,
     {
-        self.subprotocols = subprotocols.into_iter().map(Into::into).collect();
+        self.subprotocols.extend(subprotocols.into_iter().map(Into::into));
         self
     }
 

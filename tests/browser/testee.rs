@@ -1,29 +1,35 @@
 //! What a browser talks to: the page beside this file, and the stream for the WebSockets that the page opens.
 //! `tests/browser/run` builds and runs it.
 //!
-//! It prints its port, then a line for each case. The page goes through the cases in order and reports how each
+//! It speaks HTTP/1.1, or with the argument `http2` HTTP/2 over TLS, where WebSockets are extended CONNECTs (RFC 8441).
+//! It prints the page's URL, then a line for each case. The page goes through the cases in order and reports how each
 //! ended there; a case has passed if that is as expected and this end found nothing wrong.
 
 use std::collections::HashMap;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use fastwebsockets::upgrade;
-use fastwebsockets_stream::{CloseCode, CloseFrame, PayloadType, WebSocketStream};
+use fastwebsockets_stream::{
+    CloseCode, CloseFrame, Config, Origins, PayloadType, Upgrader, WebSocketStream, is_upgrade_request,
+};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::service::service_fn;
 use hyper::upgrade::Upgraded;
-use hyper::{Method, Request, Response};
-use hyper_util::rt::TokioIo;
+use hyper::{Method, Request, Response, Version};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 type Stream = WebSocketStream<TokioIo<Upgraded>>;
@@ -140,22 +146,25 @@ async fn expect_end(stream: &mut Stream, code: CloseCode, reason: &str) -> Resul
 
 /// What the connections share: this end of each case, and where its verdict goes.
 struct Shared {
+    version: Version,
     running: Mutex<HashMap<String, JoinHandle<Result<(), Error>>>>,
     verdicts: UnboundedSender<(String, Result<(), Error>)>,
 }
 
 impl Shared {
-    async fn serve(&self, mut request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Error> {
+    async fn serve(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Error> {
         let case = request.uri().path().trim_start_matches('/').to_owned();
-        if upgrade::is_upgrade_request(&request) {
-            let (response, websocket) = upgrade::upgrade(&mut request)?;
+        if is_upgrade_request(&request) {
+            let config = Config::new(if case == "echo" { PayloadType::Text } else { PayloadType::Binary });
+            let upgrader = Upgrader::new(config).origins(Origins::same_host());
+            if request.version() != self.version {
+                return Err(format!("the WebSocket is asked for over {:?}", request.version()).into());
+            }
+            let (response, stream) = upgrader.upgrade(request);
             let name = case.clone();
-            let task = tokio::spawn(async move {
-                let payload_type = if name == "echo" { PayloadType::Text } else { PayloadType::Binary };
-                run(&name, WebSocketStream::new(websocket.await?, payload_type)).await
-            });
+            let task = tokio::spawn(async move { run(&name, stream.await?).await });
             self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(case, task);
-            return Ok(response.map(|_| Full::default()));
+            return Ok(response);
         }
         if request.method() == Method::POST {
             let report = request.into_body().collect().await?.to_bytes();
@@ -189,23 +198,20 @@ impl Shared {
 
 #[tokio::main]
 async fn main() -> Result<ExitCode, Error> {
+    let http2 = std::env::args().nth(1).is_some_and(|version| version == "http2");
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    println!("{}", listener.local_addr()?.port());
+    println!("{}://{}/", if http2 { "https" } else { "http" }, listener.local_addr()?);
+    let tls = http2.then(tls).transpose()?;
+    let version = if http2 { Version::HTTP_2 } else { Version::HTTP_11 };
     let (verdicts, mut judged) = unbounded_channel();
-    let shared = Arc::new(Shared { running: Mutex::default(), verdicts });
+    let shared = Arc::new(Shared { version, running: Mutex::default(), verdicts });
     tokio::spawn(async move {
         loop {
-            let Ok((io, _)) = listener.accept().await else {
+            let Ok((tcp, _)) = listener.accept().await else {
                 sleep(Duration::from_millis(10)).await;
                 continue;
             };
-            let shared = shared.clone();
-            let service = service_fn(move |request| {
-                let shared = shared.clone();
-                async move { shared.serve(request).await }
-            });
-            let http = hyper::server::conn::http1::Builder::new();
-            tokio::spawn(http.serve_connection(TokioIo::new(io), service).with_upgrades());
+            tokio::spawn(serve(tcp, tls.clone(), shared.clone()));
         }
     });
 
@@ -222,4 +228,28 @@ async fn main() -> Result<ExitCode, Error> {
     }
     println!("browser: {passed} passed, {} failed", CASES.len() - passed);
     Ok(if passed == CASES.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn serve(tcp: TcpStream, tls: Option<TlsAcceptor>, shared: Arc<Shared>) -> Result<(), Error> {
+    let service = service_fn(move |request| {
+        let shared = shared.clone();
+        async move { shared.serve(request).await.map_err(io::Error::other) }
+    });
+    tcp.set_nodelay(true)?;
+    let mut http = auto::Builder::new(TokioExecutor::new());
+    http.http2().enable_connect_protocol();
+    match tls {
+        Some(tls) => http.serve_connection_with_upgrades(TokioIo::new(tls.accept(tcp).await?), service).await,
+        None => http.serve_connection_with_upgrades(TokioIo::new(tcp), service).await,
+    }
+}
+
+/// With a certificate that the browser is told not to look at.
+fn tls() -> Result<TlsAcceptor, Error> {
+    let certified = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])?;
+    let key = PrivateKeyDer::Pkcs8(certified.signing_key.serialize_der().into());
+    let config = ServerConfig::builder().with_no_client_auth();
+    let mut config = config.with_single_cert(vec![certified.cert.der().clone()], key)?;
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(Arc::new(config).into())
 }

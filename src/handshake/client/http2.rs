@@ -1,0 +1,193 @@
+//! WebSockets as streams of one HTTP/2 connection (RFC 8441).
+
+mod driver;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use fastwebsockets::Role;
+use http::header::{self, HeaderValue};
+use http::{Method, Request, Response, StatusCode, Uri, Version};
+use http_body_util::Empty;
+use hyper::client::conn::http2::SendRequest;
+use hyper::ext::Protocol;
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+
+use super::super::headers::VERSION;
+use super::http1::read_start;
+use super::uri::Target;
+use super::{Client, ConnectError, dial, response};
+use crate::WebSocketStream;
+use driver::Settings;
+
+const ANSWERING: &str = "waiting for the server's answer to the extended CONNECT";
+
+/// The longest wait for SETTINGS, which a server sends before anything else.
+const FOR_SETTINGS: Duration = Duration::from_secs(5);
+
+/// An HTTP/2 connection that any number of WebSockets share (RFC 8441). [`Client::http2`] makes it.
+///
+/// A clone is another handle to the same connection. It closes when all handles and all streams are gone; until then a
+/// task of the runtime drives it.
+///
+/// # Examples
+///
+/// ```no_run
+/// use fastwebsockets_stream::{Client, Config, PayloadType};
+///
+/// # async fn doc() -> std::io::Result<()> {
+/// let http2 = Client::new(Config::new(PayloadType::Binary)).http2("wss://gateway.example").await?;
+/// let (one, _) = http2.connect("wss://gateway.example/one").await?;
+/// let (two, _) = http2.connect("wss://gateway.example/two").await?;
+/// # let _ = (one, two);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Http2 {
+    client: Client,
+    requests: SendRequest<Empty<Bytes>>,
+    settings: watch::Receiver<Settings>,
+}
+
+#[cfg_attr(docsrs, doc(cfg(feature = "http2")))]
+impl Client {
+    /// Opens an HTTP/2 connection for WebSockets: with TLS and `h2` by ALPN for `wss://`, with prior knowledge (RFC 9113,
+    /// section 3.3) for `ws://`. Of the URI only scheme, host and port count.
+    ///
+    /// The time limit is for this, and anew for each [`Http2::connect`].
+    ///
+    /// # Errors
+    ///
+    /// A [`ConnectError`]; [`NotHttp2`](ConnectError::NotHttp2) if the server wants HTTP/1.1.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the connection. Nothing runs on.
+    pub async fn http2(&self, uri: &str) -> Result<Http2, ConnectError> {
+        let target = Target::parse(uri)?;
+        let deadline = self.deadline();
+        let io = dial::dial(self, &target, b"h2", deadline).await?;
+        #[cfg(feature = "tls")]
+        if let super::MaybeTlsStream::Tls(tls) = &io
+            && let agreed = tls.get_ref().1.alpn_protocol()
+            && agreed != Some(b"h2")
+        {
+            let received = crate::handshake::headers::excerpt(agreed.unwrap_or_default());
+            return Err(ConnectError::NotHttp2 { received });
+        }
+        deadline.keep("starting HTTP/2", self.start(io)).await
+    }
+
+    /// The same over a transport that the caller has made, on which the server expects HTTP/2.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError::Http`] with what the transport fails with, [`ConnectError::TimedOut`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops the transport.
+    pub async fn http2_over<S>(&self, io: S) -> Result<Http2, ConnectError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        self.deadline().keep("starting HTTP/2", self.start(io)).await
+    }
+
+    async fn start<S>(&self, io: S) -> Result<Http2, ConnectError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (requests, settings) = driver::start(io).await.map_err(ConnectError::Http)?;
+        Ok(Http2 { client: self.clone(), requests, settings })
+    }
+}
+
+impl Http2 {
+    /// Opens a WebSocket as a stream of this connection: CONNECT with `:protocol` websocket, subprotocols and header
+    /// fields as [`Client::connect`] sends them, no key. The server answers 200.
+    ///
+    /// It waits for the server's SETTINGS, at most 5 seconds or the time limit, and asks only if they allow it. Where the
+    /// server's limit of concurrent streams is reached, it waits for one of them to end.
+    ///
+    /// # Errors
+    ///
+    /// A [`ConnectError`], among them [`NoExtendedConnect`](ConnectError::NoExtendedConnect) and
+    /// [`Http2Ended`](ConnectError::Http2Ended).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future resets the stream. The connection goes on.
+    pub async fn connect(
+        &self,
+        uri: &str,
+    ) -> Result<(WebSocketStream<TokioIo<Upgraded>>, Response<()>), ConnectError> {
+        let request = self.request(&Target::parse(uri)?)?;
+        let deadline = self.client.deadline();
+        let allowed = async {
+            if self.client.time_limit < FOR_SETTINGS || deadline.at.is_none() {
+                return self.settled().await;
+            }
+            let none = Err(ConnectError::NoExtendedConnect { received: "no SETTINGS came within 5 seconds" });
+            tokio::time::timeout(FOR_SETTINGS, self.settled()).await.unwrap_or(none)
+        };
+        deadline.keep("waiting for the server's SETTINGS", allowed).await?;
+        let mut requests = self.requests.clone();
+        let answer = async { requests.send_request(request).await.map_err(ConnectError::Http) };
+        let mut response = deadline.keep(ANSWERING, answer).await?;
+        // Any other success is none: hyper makes a stream only of this one.
+        if response.status() != StatusCode::OK {
+            let (mut head, mut body) = response.into_parts();
+            head.version = Version::HTTP_2;
+            let mut start = Vec::new();
+            deadline.cut(read_start(&mut body, &mut start)).await;
+            return Err(ConnectError::rejected(Response::from_parts(head, start.into())));
+        }
+        response::check_chosen(response.headers(), &self.client.subprotocols)?;
+        let upgrade = hyper::upgrade::on(&mut response);
+        let io = deadline.keep(ANSWERING, async { upgrade.await.map_err(ConnectError::Http) }).await?;
+        let config = self.client.config.clone();
+        let stream = WebSocketStream::from_transport(TokioIo::new(io), Role::Client, [], config);
+        Ok((stream, response.map(drop)))
+    }
+
+    /// RFC 8441, section 5: as in HTTP/1.1, but for what HTTP/2 says in another way.
+    fn request(&self, target: &Target) -> Result<Request<Empty<Bytes>>, ConnectError> {
+        let host = self.client.host_or(target)?;
+        let uri = Uri::builder()
+            .scheme(if target.secure { "https" } else { "http" })
+            .authority(host.as_bytes())
+            .path_and_query(target.path.clone())
+            .build()
+            .map_err(|error| ConnectError::Uri {
+                uri: target.authority.clone(),
+                reason: error.to_string(),
+            })?;
+        let mut request = Request::new(Empty::new());
+        *request.method_mut() = Method::CONNECT;
+        *request.version_mut() = Version::HTTP_2;
+        *request.uri_mut() = uri;
+        request.extensions_mut().insert(Protocol::from_static("websocket"));
+        request.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSION));
+        self.client.add_fields(request.headers_mut(), target)?;
+        Ok(request)
+    }
+
+    /// Waits until it is known whether the server takes WebSockets.
+    async fn settled(&self) -> Result<(), ConnectError> {
+        let mut settings = self.settings.clone();
+        let known =
+            settings.wait_for(|settings| *settings != Settings::Awaited).await.map(|settings| *settings);
+        match known {
+            Ok(Settings::Refused) => {
+                Err(ConnectError::NoExtendedConnect { received: "its SETTINGS are without it" })
+            }
+            Ok(_) => Ok(()),
+            Err(_) => Err(ConnectError::Http2Ended),
+        }
+    }
+}

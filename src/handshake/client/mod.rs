@@ -1,0 +1,332 @@
+//! The client's side of the opening handshake (RFC 6455, section 4.1; over HTTP/2, RFC 8441).
+
+mod connector;
+mod dial;
+mod error;
+mod http1;
+#[cfg(feature = "http2")]
+mod http2;
+#[cfg(feature = "proxy")]
+mod proxy;
+mod response;
+#[cfg(feature = "tls")]
+mod tls;
+mod uri;
+
+use std::future::Future;
+use std::time::Duration;
+
+use http::Response;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, timeout_at};
+
+pub use connector::Connector;
+pub use error::ConnectError;
+#[cfg(feature = "http2")]
+pub use http2::Http2;
+#[cfg(feature = "proxy")]
+pub use proxy::Proxy;
+
+use super::headers;
+use super::transport::MaybeTlsStream;
+use crate::{Config, WebSocketStream};
+use http1::Upgrade;
+use uri::Target;
+
+/// Opens a WebSocket, and makes a stream of it.
+///
+/// This is [`Client::connect`] with nothing but the defaults, for `ws://` and `wss://`. Everything else (header fields,
+/// subprotocols, time limit, TLS, proxies) is on [`Client`].
+///
+/// # Errors
+///
+/// A [`ConnectError`], which `?` turns into an [`io::Error`](std::io::Error) of the kind it names; after 30 seconds
+/// [`TimedOut`](std::io::ErrorKind::TimedOut).
+///
+/// # Cancel safety
+///
+/// Dropping the future closes the connection. Nothing runs on.
+///
+/// # Examples
+///
+/// ```no_run
+/// use fastwebsockets_stream::{Config, PayloadType, connect};
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+///
+/// # async fn doc() -> std::io::Result<()> {
+/// let mut stream = connect("ws://localhost:9000/echo", Config::new(PayloadType::Binary)).await?;
+/// stream.write_all(b"Hello!").await?;
+/// let mut answer = [0; 6];
+/// stream.read_exact(&mut answer).await?;
+/// # Ok(())
+/// # }
+/// ```
+pub async fn connect(uri: &str, config: Config) -> Result<WebSocketStream<MaybeTlsStream>, ConnectError> {
+    Client::new(config).connect(uri).await.map(|(stream, _)| stream)
+}
+
+/// How to open a WebSocket. One client opens any number.
+///
+/// On the wire it is a GET of HTTP/1.1 with the fields of RFC 6455, section 4.1, and those of
+/// [`header`](Self::header). Everything the section has a client check is checked: the status 101, Upgrade, Connection,
+/// Sec-WebSocket-Accept against the key that was sent, no extension, and no subprotocol but one that was asked for. Any
+/// other status is [`ConnectError::Rejected`]; redirections are not followed, as the section leaves it.
+///
+/// User and password in a URI become Basic authentication (RFC 7617), and stay out of Host. A fragment is an error.
+///
+/// # Examples
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use fastwebsockets_stream::{Client, Config, PayloadType};
+/// use http::{HeaderValue, header};
+///
+/// # async fn doc() -> std::io::Result<()> {
+/// let client = Client::new(Config::new(PayloadType::Binary))
+///     .header(header::ORIGIN, HeaderValue::from_static("https://example.com"))
+///     .subprotocols(["v2.tunnel", "v1.tunnel"])
+///     .time_limit(Duration::from_secs(5));
+/// let (stream, response) = client.connect("ws://localhost:9000/tunnel").await?;
+/// let chosen = response.headers().get(header::SEC_WEBSOCKET_PROTOCOL);
+/// # let _ = (stream, chosen);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Client {
+    config: Config,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    subprotocols: Vec<String>,
+    time_limit: Duration,
+    #[cfg(feature = "tls")]
+    tls: Option<std::sync::Arc<tokio_rustls::rustls::ClientConfig>>,
+    #[cfg(feature = "proxy")]
+    proxy: Option<Proxy>,
+}
+
+impl Client {
+    /// The defaults: no header fields, no subprotocols, 30 seconds, the platform's roots (with the feature
+    /// `platform-roots`), no proxy.
+    pub fn new(config: Config) -> Self {
+        Client {
+            config,
+            headers: Vec::new(),
+            subprotocols: Vec::new(),
+            time_limit: Duration::from_secs(30),
+            #[cfg(feature = "tls")]
+            tls: None,
+            #[cfg(feature = "proxy")]
+            proxy: None,
+        }
+    }
+
+    /// Adds a header field to the request. A name may come more than once, except Host and Authorization.
+    ///
+    /// Host replaces the one from the URI, and Authorization user and password of the URI. The fields of the handshake
+    /// itself (Connection, Upgrade, `Sec-WebSocket-*`), and those of a body, are an error when connecting.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, mut value: HeaderValue) -> Self {
+        if error::is_secret(&name) {
+            value.set_sensitive(true);
+        }
+        self.headers.push((name, value));
+        self
+    }
+
+    /// Adds subprotocols to ask for (section 1.9), the preferred ones first.
+    ///
+    /// The server chooses one or none; `Sec-WebSocket-Protocol` of the response says which. A name that is no token of
+    /// HTTP, or that is there twice, is an error when connecting.
+    #[must_use]
+    pub fn subprotocols<I>(mut self, names: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.subprotocols.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// The time for the whole: resolving, connecting, proxy, TLS and upgrade. Default: 30 seconds, which leaves room for
+    /// two lost SYNs (3 s), a slow resolver (10 s) and a distant server, and ends before people or load balancers (60 s)
+    /// give up.
+    ///
+    /// [`Duration::MAX`] is no limit, and needs no timer in the runtime.
+    #[must_use]
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = limit;
+        self
+    }
+
+    /// The configuration of TLS for `wss://`, and for a proxy that is itself reached by TLS. Default: with the feature
+    /// `platform-roots`, what the platform trusts; else there is none, and `wss://` is an error.
+    ///
+    /// What is offered by ALPN is replaced: `http/1.1`, or `h2` for [`http2`](Self::http2).
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    #[must_use]
+    pub fn tls(mut self, config: std::sync::Arc<tokio_rustls::rustls::ClientConfig>) -> Self {
+        self.tls = Some(config);
+        self
+    }
+
+    /// Goes through a proxy. Default: none, also if the environment names one.
+    #[cfg(feature = "proxy")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "proxy")))]
+    #[must_use]
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = Some(proxy);
+        self
+    }
+
+    /// Opens a WebSocket: resolves the name, connects (both address families raced, RFC 8305; TCP_NODELAY set), does TLS
+    /// for `wss://`, and upgrades.
+    ///
+    /// The response has the server's header fields, and what it chose of the subprotocols.
+    ///
+    /// # Errors
+    ///
+    /// A [`ConnectError`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the connection. Nothing runs on.
+    pub async fn connect(
+        &self,
+        uri: &str,
+    ) -> Result<(WebSocketStream<MaybeTlsStream>, Response<()>), ConnectError> {
+        self.open(&Target::parse(uri)?).await
+    }
+
+    /// The same over a transport that the caller has made: a Unix socket, TLS of another kind, another stream.
+    ///
+    /// The URI only says what stands in the request; `wss://` adds no TLS here. The transport comes back bare inside
+    /// the stream, with every byte that came behind the response. It needs to be neither `Send` nor `'static`.
+    ///
+    /// # Errors
+    ///
+    /// A [`ConnectError`]; what the transport fails with is in [`ConnectError::Http`], with its kind.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops the transport.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use fastwebsockets_stream::{Client, Config, PayloadType};
+    ///
+    /// # #[cfg(unix)]
+    /// # async fn doc() -> std::io::Result<()> {
+    /// let socket = tokio::net::UnixStream::connect("/run/service.sock").await?;
+    /// let client = Client::new(Config::new(PayloadType::Binary));
+    /// let (stream, _) = client.over(socket, "ws://service/events").await?;
+    /// # let _ = stream;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn over<S>(&self, io: S, uri: &str) -> Result<(WebSocketStream<S>, Response<()>), ConnectError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let upgrade = Upgrade::new(self, &Target::parse(uri)?)?;
+        upgrade.over(io, self.deadline()).await
+    }
+
+    async fn open(
+        &self,
+        target: &Target,
+    ) -> Result<(WebSocketStream<MaybeTlsStream>, Response<()>), ConnectError> {
+        let upgrade = Upgrade::new(self, target)?;
+        let deadline = self.deadline();
+        let io = dial::dial(self, target, b"http/1.1", deadline).await?;
+        upgrade.over(io, deadline).await
+    }
+
+    /// What Host, or `:authority`, says.
+    fn host_or(&self, target: &Target) -> Result<HeaderValue, ConnectError> {
+        match self.headers.iter().find(|(name, _)| name == header::HOST) {
+            Some((_, host)) => Ok(host.clone()),
+            None => HeaderValue::try_from(&target.authority).map_err(|_| ConnectError::Uri {
+                uri: target.authority.clone(),
+                reason: "its host cannot stand in a header field".into(),
+            }),
+        }
+    }
+
+    /// Adds what the caller has asked for: subprotocols, credentials, fields.
+    fn add_fields(&self, fields: &mut HeaderMap, target: &Target) -> Result<(), ConnectError> {
+        for (index, name) in self.subprotocols.iter().enumerate() {
+            let refuse = |reason| Err(ConnectError::Subprotocol { name: name.clone(), reason });
+            // "The elements that comprise this value MUST be non-empty strings with characters in the range U+0021 to
+            // U+007E not including separator characters [...] and MUST all be unique strings." (item 10)
+            if !headers::is_token(name.as_bytes()) {
+                return refuse("it is not a token (RFC 9110, section 5.6.2)");
+            }
+            if self.subprotocols[..index].contains(name) {
+                return refuse("it is there twice");
+            }
+        }
+        if let Ok(names) = HeaderValue::try_from(self.subprotocols.join(", "))
+            && !names.is_empty()
+        {
+            fields.insert(header::SEC_WEBSOCKET_PROTOCOL, names);
+        }
+        for (index, (name, value)) in self.headers.iter().enumerate() {
+            let refuse = |reason| Err(ConnectError::Header { name: name.clone(), reason });
+            if headers::is_reserved(name) {
+                return refuse("it belongs to the handshake");
+            }
+            let single = [header::HOST, header::AUTHORIZATION];
+            if single.contains(name) && self.headers[..index].iter().any(|(earlier, _)| earlier == name) {
+                return refuse("it can be there only once");
+            }
+            // Host is there already.
+            if name != header::HOST && fields.try_append(name, value.clone()).is_err() {
+                return refuse("there are too many");
+            }
+        }
+        if let Some(basic) = &target.basic
+            && !fields.contains_key(header::AUTHORIZATION)
+        {
+            fields.insert(header::AUTHORIZATION, basic.clone());
+        }
+        Ok(())
+    }
+
+    fn deadline(&self) -> Deadline {
+        // A century, which every clock can add.
+        const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+        let limit = self.time_limit;
+        Deadline { limit, at: (limit < FOREVER).then(|| Instant::now() + limit) }
+    }
+}
+
+/// The time limit, once it runs.
+#[derive(Clone, Copy, Debug)]
+struct Deadline {
+    limit: Duration,
+    /// `None` for no limit.
+    at: Option<Instant>,
+}
+
+impl Deadline {
+    /// Waits for something, but not longer than this.
+    async fn keep<T>(
+        self,
+        during: &'static str,
+        work: impl Future<Output = Result<T, ConnectError>>,
+    ) -> Result<T, ConnectError> {
+        let timed_out = ConnectError::TimedOut { limit: self.limit, during };
+        self.cut(work).await.unwrap_or(Err(timed_out))
+    }
+
+    /// Waits for something, or gives it up; `None` then.
+    async fn cut<T>(self, work: impl Future<Output = T>) -> Option<T> {
+        match self.at {
+            Some(at) => timeout_at(at, work).await.ok(),
+            None => Some(work.await),
+        }
+    }
+}
