@@ -1,6 +1,7 @@
 //! The one options type.
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use fastwebsockets::OpCode;
@@ -58,8 +59,8 @@ pub struct Config {
     pub(crate) max_frame_len: usize,
     /// At most 64 KiB.
     pub(crate) write_buffer: u32,
-    pub(crate) keep_alive: Option<Duration>,
-    pub(crate) close_timeout: Duration,
+    keep_alive: Option<Nanoseconds>,
+    close_timeout: Nanoseconds,
 }
 
 impl Config {
@@ -73,7 +74,7 @@ impl Config {
             max_frame_len: 1024 * 1024,
             write_buffer: 0,
             keep_alive: None,
-            close_timeout: Duration::from_secs(10),
+            close_timeout: Duration::from_secs(10).into(),
         }
     }
 
@@ -135,7 +136,7 @@ impl Config {
     /// A read panics where the runtime has no timer; an interval of zero counts as 1 ms.
     #[must_use]
     pub fn keep_alive(mut self, interval: Duration) -> Self {
-        self.keep_alive = Some(interval.max(Duration::from_millis(1)));
+        self.keep_alive = Some(interval.max(Duration::from_millis(1)).into());
         self
     }
 
@@ -145,7 +146,7 @@ impl Config {
     /// [`Duration::MAX`] waits without a limit, and needs no timer.
     #[must_use]
     pub fn close_timeout(mut self, limit: Duration) -> Self {
-        self.close_timeout = limit;
+        self.close_timeout = limit.into();
         self
     }
 
@@ -172,6 +173,33 @@ impl Config {
     }
 }
 
+impl Config {
+    pub(crate) fn interval(&self) -> Option<Duration> {
+        self.keep_alive.map(Duration::from)
+    }
+
+    pub(crate) fn close_limit(&self) -> Duration {
+        self.close_timeout.into()
+    }
+}
+
+/// A `Duration` in half the space, for every stream has two: more than 584 years are for ever. Never 0.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Nanoseconds(NonZeroU64);
+
+impl From<Duration> for Nanoseconds {
+    fn from(duration: Duration) -> Self {
+        let count = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        Nanoseconds(NonZeroU64::new(count).unwrap_or(NonZeroU64::MIN))
+    }
+}
+
+impl From<Nanoseconds> for Duration {
+    fn from(Nanoseconds(count): Nanoseconds) -> Self {
+        if count == NonZeroU64::MAX { Duration::MAX } else { Duration::from_nanos(count.get()) }
+    }
+}
+
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let max_frame_len = Some(self.max_frame_len).filter(|limit| *limit != usize::MAX);
@@ -180,8 +208,8 @@ impl fmt::Debug for Config {
             .field("max_frame_len", &max_frame_len)
             .field("write_buffer", &self.write_buffer)
             .field("half_close", &self.half_close)
-            .field("keep_alive", &self.keep_alive)
-            .field("close_timeout", &self.close_timeout)
+            .field("keep_alive", &self.interval())
+            .field("close_timeout", &self.close_limit())
             .field("allow_unmasked", &self.allow_unmasked)
             .field("abnormal_close_is_error", &self.abnormal_close_is_error)
             .finish()

@@ -112,7 +112,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
             self.queue_close(payload);
         }
         self.queue_last_close();
-        let limit = self.config.close_timeout;
+        let limit = self.config.close_limit();
         let closing = poll_fn(|cx| self.poll_close(cx));
         if limit == Duration::MAX {
             return closing.await;

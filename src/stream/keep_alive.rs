@@ -89,7 +89,7 @@ const FAR: Duration = Duration::from_secs(86_400 * 365 * 30);
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     /// A read waits: says whether it has waited too long. Comes before the push, which takes the Ping along.
     pub(super) fn poll_keep_alive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Some(interval) = self.config.keep_alive.filter(|_| self.closing == Closing::Open) else {
+        let Some(interval) = self.config.interval().filter(|_| self.closing == Closing::Open) else {
             return Poll::Pending;
         };
         if self.keep_alive.phase == Phase::Heard {
@@ -120,7 +120,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
 
     /// Comes after the push: once the Ping has left, the second interval begins.
     pub(super) fn start_keep_alive_wait(&mut self, cx: &mut Context<'_>) {
-        let Some(interval) = self.config.keep_alive else { return };
+        let Some(interval) = self.config.interval() else { return };
         // What is kept by now came after the Ping, and has waited for a flush or will.
         let flushed = self.unflushed == Unflushed::Nothing || !self.output.is_empty();
         if self.keep_alive.phase == Phase::Left && flushed {

@@ -338,4 +338,4 @@ fn role_name(role: Role) -> &'static str {
 }
 
 /// What an idle stream weighs over its transport, in bytes; it holds nothing on the heap.
-const _: () = assert!(size_of::<WebSocketStream<()>>() <= 320);
+const _: () = assert!(size_of::<WebSocketStream<()>>() <= 296);
