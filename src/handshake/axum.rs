@@ -1,5 +1,6 @@
 //! The handshake as an extractor of axum 0.8.
 
+use std::fmt;
 use std::future::Future;
 
 use ::axum::extract::FromRequestParts;
@@ -42,7 +43,6 @@ use crate::{Config, PayloadType, WebSocketStream};
 /// axum::serve(listener, Router::new().route("/", any(handler))).await
 /// # }
 /// ```
-#[derive(Debug)]
 #[must_use = "the client waits for the response that `on_upgrade` makes"]
 pub struct WebSocketUpgrade {
     opening: Opening,
@@ -119,6 +119,13 @@ impl WebSocketUpgrade {
             }
         });
         response.map(::axum::body::Body::new)
+    }
+}
+
+/// Nothing of the request: some clients put a password among their subprotocols.
+impl fmt::Debug for WebSocketUpgrade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocketUpgrade").field("upgrader", &self.upgrader).finish_non_exhaustive()
     }
 }
 

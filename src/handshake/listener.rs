@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::request;
-use tokio::net::{TcpListener, ToSocketAddrs};
+use tokio::net::{TcpListener, TcpSocket, ToSocketAddrs, lookup_host};
 use tokio::task::JoinSet;
 use tokio::time::Sleep;
 
@@ -28,6 +28,9 @@ const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// More than a server completes in the time that one handshake takes; together they hold a few MiB.
 const MAX_HANDSHAKES: usize = 512;
+
+/// What Linux allows. With the 128 of `TcpListener::bind`, it drops connections, or resets them, when a thousand clients come back at once.
+const BACKLOG: u32 = 4096;
 
 /// Accepts TCP connections, does the handshakes, and gives the streams.
 ///
@@ -80,7 +83,6 @@ pub struct Listener {
 }
 
 /// What a [`Listener`] gives.
-#[derive(Debug)]
 #[non_exhaustive]
 pub struct Accepted {
     /// The stream.
@@ -94,16 +96,26 @@ pub struct Accepted {
 }
 
 impl Listener {
-    /// Listens at an address, with the default settings.
+    /// Listens at an address, with the default settings. Of several addresses, at the first that can be had.
     ///
     /// # Errors
     ///
     /// Those of [`TcpListener::bind`].
     pub async fn bind(address: impl ToSocketAddrs, config: Config) -> io::Result<Self> {
-        Self::new(TcpListener::bind(address).await?, config)
+        let mut last = io::Error::new(io::ErrorKind::InvalidInput, "the name has no address");
+        for address in lookup_host(address).await? {
+            match listen(address) {
+                Ok(tcp) => return Self::new(tcp, config),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
     }
 
     /// Takes over a listener that was made elsewhere.
+    ///
+    /// How many connections can wait in its backlog was said when it was made: `TcpListener::bind` has 128, after which
+    /// systems drop them; [`bind`](Self::bind) has 4096, or what the system allows.
     ///
     /// # Errors
     ///
@@ -194,6 +206,28 @@ impl Listener {
     /// The address it listens at.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
+    }
+}
+
+/// `TcpListener::bind` with a longer backlog.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // On Windows it would let another process take the port over.
+    #[cfg(not(windows))]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Of the request its path alone: the rest holds cookies and passwords.
+impl fmt::Debug for Accepted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Accepted")
+            .field("stream", &self.stream)
+            .field("path", &self.request.uri.path())
+            .field("peer_addr", &self.peer_addr)
+            .field("subprotocol", &self.subprotocol)
+            .finish_non_exhaustive()
     }
 }
 

@@ -104,11 +104,12 @@ impl Origin {
         }
         let uri = Uri::try_from(origin).ok()?;
         let authority = uri.authority()?;
+        let scheme = uri.scheme_str()?.to_ascii_lowercase();
         // Nothing behind the authority, not even a slash, and nothing in it but host and port.
-        if !origin.ends_with(authority.as_str().as_bytes()) || authority.as_str().contains('@') {
+        let whole = scheme.len() + "://".len() + authority.as_str().len();
+        if origin.len() != whole || authority.as_str().contains('@') {
             return None;
         }
-        let scheme = uri.scheme_str()?.to_ascii_lowercase();
         let port = port_of(authority)?.or(default_port(&scheme));
         Some(Origin::Tuple { scheme, host: authority.host().to_ascii_lowercase(), port })
     }
@@ -131,7 +132,7 @@ impl Origin {
 fn port_of(authority: &Authority) -> Option<Option<u16>> {
     match authority.port() {
         Some(port) => Some(Some(port.as_u16())),
-        None => authority.as_str().ends_with(authority.host()).then_some(None),
+        None => (authority.as_str() == authority.host()).then_some(None),
     }
 }
 
@@ -174,6 +175,7 @@ mod tests {
             ("null", "app.example", false),
             ("app.example", "app.example", false),
             ("https://app.example", "app.example:http", false),
+            ("https://1", "1:99991", false),
         ] {
             check(&origins, origin, host, allowed);
         }
@@ -192,6 +194,9 @@ mod tests {
             ("https://app.example:8443", false),
             ("http://localhost", false),
             ("https://app.example/", false),
+            ("https://app.example/app.example", false),
+            ("https://app.example?app.example", false),
+            ("https://app.example#app.example", false),
             ("https://user@app.example", false),
             ("", false),
         ] {
@@ -207,8 +212,10 @@ mod tests {
             "https://",
             "https://app.example/",
             "https://app.example/chat",
+            "https://app.example/app.example",
             "https://a b",
             "https://a:b",
+            "https://1:99991",
         ] {
             let error = Origins::list([wrong]).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::InvalidInput);

@@ -53,6 +53,12 @@ pub enum Rejection {
         /// Its name, in lower case.
         name: HeaderName,
     },
+    /// `Host` is no host, with a port or without (RFC 9112, section 3.2). Answer: 400.
+    #[error("the field host is \"{received}\"; expected a host, with a port or without")]
+    Host {
+        /// What came, or the beginning of it.
+        received: String,
+    },
     /// `Upgrade` does not contain "websocket", or `Connection` does not contain "Upgrade" (items 5 and 6). Answer: 400.
     #[error("the field {name} does not contain \"{token}\"")]
     MissingToken {
@@ -109,6 +115,7 @@ impl Rejection {
             | Rejection::MissingProtocol
             | Rejection::MissingHeader { .. }
             | Rejection::RepeatedHeader { .. }
+            | Rejection::Host { .. }
             | Rejection::MissingToken { .. }
             | Rejection::Key { .. }
             | Rejection::WebSocketVersion { over_http2: true, .. }

@@ -1,6 +1,7 @@
 //! What a server checks of a request (RFC 6455, section 4.2.1; RFC 8441, section 5).
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::uri::Authority;
 use http::{Method, Request, Uri, Version};
 
 use super::headers::{self, VERSION};
@@ -17,7 +18,7 @@ pub(super) struct Head<'a> {
 }
 
 /// A request that keeps the rules: what its answer depends on.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Opening {
     pub(super) answer: Answer,
     /// The origin that a browser has sent.
@@ -91,7 +92,10 @@ impl<'a> Head<'a> {
             return Err(Rejection::HttpVersion { received: self.version });
         }
         // 2. A Host.
-        self.required(header::HOST)?;
+        let host = self.required(header::HOST)?.as_bytes();
+        if host.contains(&b'@') || Authority::try_from(host).is_err() {
+            return Err(Rejection::Host { received: headers::excerpt(host) });
+        }
         // 3. and 4. "websocket" in Upgrade, "Upgrade" in Connection.
         self.token(header::UPGRADE, "websocket")?;
         self.token(header::CONNECTION, "Upgrade")?;

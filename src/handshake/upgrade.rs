@@ -70,7 +70,9 @@ pub fn is_upgrade_request<B>(request: &Request<B>) -> bool {
 /// `http2`) it must be an extended CONNECT for `websocket` (RFC 8441), and is answered with 200; many streams share one
 /// connection then. A client may send one only if the server has announced it: with hyper,
 /// [`enable_connect_protocol`](hyper::server::conn::http2::Builder::enable_connect_protocol), which `axum::serve` has set. Where it is missing,
-/// browsers fall back to HTTP/1.1, and [`Http2`](crate::Http2) has an error that says so.
+/// browsers fall back to HTTP/1.1, and [`Http2`](crate::Http2) has an error that says so. The streams share the
+/// connection's flow-control window: as hyper comes, one that is not read can take all of it (1 MiB) and stop the others, unless
+/// [`initial_stream_window_size`](hyper::server::conn::http2::Builder::initial_stream_window_size) is a fraction of it.
 ///
 /// No extension is negotiated. What breaks a rule gets the answer that [`Rejection`] names.
 ///
@@ -87,7 +89,7 @@ pub fn is_upgrade_request<B>(request: &Request<B>) -> bool {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Upgrader {
     config: Config,
     subprotocols: Vec<String>,
@@ -208,6 +210,19 @@ impl Upgrader {
     }
 }
 
+/// The names of the header fields alone: a value may be a cookie.
+impl fmt::Debug for Upgrader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers: Vec<_> = self.headers.keys().collect();
+        f.debug_struct("Upgrader")
+            .field("config", &self.config)
+            .field("subprotocols", &self.subprotocols)
+            .field("origins", &self.origins)
+            .field("headers", &headers)
+            .finish()
+    }
+}
+
 /// The stream of a request that was answered, see [`upgrade`].
 ///
 /// # Errors
@@ -220,6 +235,12 @@ impl Upgrader {
 ///
 /// It can be polled again after it was dropped from a `select`. Dropping it altogether closes the connection once the
 /// response has been sent.
+///
+/// # Another response
+///
+/// The response must reach the client as it is. Where a service, or a layer around it, sends another one in its place, hyper
+/// reports that over HTTP/2 alone. Over HTTP/1.1 this future waits until the connection ends, and may then give a stream
+/// that nobody has asked for.
 #[must_use = "the stream begins only if this is awaited, in a task of its own: the response must leave first"]
 pub struct Upgrade {
     state: State,

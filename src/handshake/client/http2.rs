@@ -53,7 +53,6 @@ pub struct Http2 {
     settings: watch::Receiver<Settings>,
 }
 
-#[cfg_attr(docsrs, doc(cfg(feature = "http2")))]
 impl Client {
     /// Opens an HTTP/2 connection for WebSockets: with TLS and `h2` by ALPN for `wss://`, with prior knowledge (RFC 9113,
     /// section 3.3) for `ws://`. Of the URI only scheme, host and port count.
@@ -111,8 +110,8 @@ impl Http2 {
     /// Opens a WebSocket as a stream of this connection: CONNECT with `:protocol` websocket, subprotocols and header
     /// fields as [`Client::connect`] sends them, no key. The server answers 200.
     ///
-    /// It waits for the server's SETTINGS, at most 5 seconds or the time limit, and asks only if they allow it. Where the
-    /// server's limit of concurrent streams is reached, it waits for one of them to end.
+    /// It waits for the server's SETTINGS, at most 5 seconds or the time limit (with none, as long as it takes), and asks
+    /// only if they allow it. Where the server's limit of concurrent streams is reached, it waits for one of them to end.
     ///
     /// # Errors
     ///
@@ -137,7 +136,14 @@ impl Http2 {
         };
         deadline.keep("waiting for the server's SETTINGS", allowed).await?;
         let mut requests = self.requests.clone();
-        let answer = async { requests.send_request(request).await.map_err(ConnectError::Http) };
+        let answer = async {
+            requests.send_request(request).await.map_err(|error| {
+                match error.is_closed() || error.is_canceled() {
+                    true => ConnectError::Http2Ended,
+                    false => ConnectError::Http(error),
+                }
+            })
+        };
         let mut response = deadline.keep(ANSWERING, answer).await?;
         // Any other success is none: hyper makes a stream only of this one.
         if response.status() != StatusCode::OK {

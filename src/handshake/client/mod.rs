@@ -162,9 +162,8 @@ impl Client {
     /// The configuration of TLS for `wss://`, and for a proxy that is itself reached by TLS. Default: with the feature
     /// `platform-roots`, what the platform trusts; else there is none, and `wss://` is an error.
     ///
-    /// What is offered by ALPN is replaced: `http/1.1`, or `h2` for [`http2`](Self::http2).
+    /// What is offered by ALPN is replaced: `http/1.1`, or `h2` for `http2`.
     #[cfg(feature = "tls")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
     #[must_use]
     pub fn tls(mut self, config: std::sync::Arc<tokio_rustls::rustls::ClientConfig>) -> Self {
         self.tls = Some(config);
@@ -173,7 +172,6 @@ impl Client {
 
     /// Goes through a proxy. Default: none, also if the environment names one.
     #[cfg(feature = "proxy")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "proxy")))]
     #[must_use]
     pub fn proxy(mut self, proxy: Proxy) -> Self {
         self.proxy = Some(proxy);

@@ -24,7 +24,7 @@ const ANSWERING: &str = "waiting for the proxy's answer";
 /// | URL | speaks | who resolves the server's name | default port |
 /// |---|---|---|---|
 /// | `http://` | CONNECT | the proxy | 80 |
-/// | `https://` (with the feature `tls`) | CONNECT inside TLS, configured by [`Client::tls`] | the proxy | 443 |
+/// | `https://` (with the feature `tls`) | CONNECT inside TLS, configured by `Client::tls` | the proxy | 443 |
 /// | `socks5://` | SOCKS5 | this side; its first address is taken | 1080 |
 /// | `socks5h://` | SOCKS5 | the proxy | 1080 |
 ///
@@ -178,18 +178,19 @@ pub(super) async fn open(
         Some(tls) => deadline.keep("in the TLS handshake with the proxy", tls.handshake(io)).await?,
         None => io,
     };
+    let is_socks = scheme.starts_with("socks");
     let (io, seen) = Watched::new(io);
     let there = There(Some(TokioIo::new(io)));
     let failed = |reason: String| ConnectError::Proxy {
         proxy: format!("{scheme}://{host}:{port}"),
         to: format!("{} port {}", target.host, target.port),
-        kind: seen.kind(),
+        kind: seen.kind(is_socks),
         reason: reason + &seen.answer(),
     };
     // Always with a port: what hyper-util would take instead is 443.
     let Some(to) = target.http(&name) else { return Err(failed("its host cannot stand in a URI".into())) };
     let opening = async {
-        if scheme.starts_with("socks") {
+        if is_socks {
             let socks = SocksV5::new(uri.clone(), there);
             let mut socks = match way.raw_auth() {
                 Some((user, password)) => socks.with_auth(user.to_owned(), password.to_owned()),
@@ -234,5 +235,64 @@ impl Service<Uri> for There {
 
     fn call(&mut self, _: Uri) -> Self::Future {
         ready(self.0.take().ok_or_else(|| io::ErrorKind::NotConnected.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The way to a server in an environment: what hyper-util is told, or the variable at fault.
+    fn way(variables: &[(&str, &str)], uri: &str) -> String {
+        let find = |name: &str| {
+            variables.iter().find(|(found, _)| *found == name).map(|(_, value)| (*value).to_owned())
+        };
+        match Proxy::from_variables(find).way_to(&Target::parse(uri).unwrap()) {
+            Ok(Some(way)) => way.uri().to_string(),
+            Ok(None) => "straight".to_owned(),
+            Err(ConnectError::ProxyUri { proxy, .. }) => proxy,
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+
+    #[test]
+    fn environment_names_a_proxy_for_each_scheme() {
+        let both = [
+            ("HTTP_PROXY", "http://one:1"),
+            ("https_proxy", "socks5h://user:pw@two:2"),
+            ("NO_PROXY", "x.y,::1"),
+        ];
+        let all = [("all_proxy", "three:3"), ("HTTP_PROXY", "http://one:1")];
+        for (variables, uri, expected) in [
+            (&both[..], "ws://host", "http://one:1/"),
+            (&both, "wss://host", "socks5h://two:2/"),
+            (&both, "wss://sub.x.y:7/", "straight"),
+            (&both, "ws://[::1]", "straight"),
+            (&both[..1], "wss://host", "straight"),
+            (&all, "wss://host", "http://three:3/"),
+            (&all, "ws://host", "http://one:1/"),
+            (&[("HTTP_PROXY", ""), ("http_proxy", "http://one:1")], "ws://host", "straight"),
+            (&[("HTTP_PROXY", ""), ("ALL_PROXY", "http://one:1")], "ws://host", "http://one:1/"),
+            (&[("HTTP_PROXY", "http://one:1"), ("REQUEST_METHOD", "GET")], "ws://host", "straight"),
+            (&[], "ws://host", "straight"),
+        ] {
+            assert_eq!(way(variables, uri), expected, "{variables:?} {uri}");
+        }
+    }
+
+    #[test]
+    fn environment_with_a_proxy_that_cannot_be_used_never_leads_straight() {
+        for value in ["socks4://one:1", "ftp://one", "http://one:x", "http://", "%", " ", "http://one/path"] {
+            assert_eq!(way(&[("HTTP_PROXY", value)], "ws://host"), "the variable HTTP_PROXY", "{value}");
+            assert_eq!(way(&[("all_proxy", value)], "ws://host"), "the variable all_proxy", "{value}");
+            assert_eq!(way(&[("https_proxy", value)], "wss://host"), "the variable https_proxy", "{value}");
+            // Only where it is meant.
+            assert_eq!(way(&[("https_proxy", value)], "ws://host"), "straight", "{value}");
+            assert_eq!(
+                way(&[("HTTP_PROXY", value), ("no_proxy", "host")], "ws://host"),
+                "straight",
+                "{value}"
+            );
+        }
     }
 }

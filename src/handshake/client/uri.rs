@@ -1,5 +1,7 @@
 //! The URI of a WebSocket (RFC 6455, section 3), parsed once.
 
+use std::net::Ipv6Addr;
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use http::header::HeaderValue;
@@ -7,6 +9,10 @@ use http::uri::{Authority, PathAndQuery, Uri};
 use percent_encoding::percent_decode_str;
 
 use super::ConnectError;
+
+const NO_SCHEME: &str = "it has no scheme, expected \"ws://\" or \"wss://\"";
+
+const NO_HOST: &str = "it has no host";
 
 /// Whom to ask, and for what.
 #[derive(Clone, Debug)]
@@ -39,14 +45,18 @@ impl Target {
         if text.contains('#') {
             return Err("it has a fragment (#), which a WebSocket has not (RFC 6455, section 3)".into());
         }
+        let (_, rest) = text.split_once("://").ok_or(NO_SCHEME)?;
+        if rest.is_empty() || rest.starts_with(['/', '?']) {
+            return Err(NO_HOST.into());
+        }
         let uri: Uri = text.parse().map_err(|error: http::uri::InvalidUri| error.to_string())?;
         let secure = match uri.scheme_str() {
             Some(scheme) if scheme.eq_ignore_ascii_case("ws") => false,
             Some(scheme) if scheme.eq_ignore_ascii_case("wss") => true,
             Some(scheme) => return Err(format!("its scheme is {scheme:?}, expected \"ws\" or \"wss\"")),
-            None => return Err("it has no scheme, expected \"ws://\" or \"wss://\"".into()),
+            None => return Err(NO_SCHEME.into()),
         };
-        let authority = uri.authority().ok_or("it has no host")?;
+        let authority = uri.authority().ok_or(NO_HOST)?;
         let (userinfo, host, port) = split(authority)?;
         let default = if secure { 443 } else { 80 };
         let port = port.unwrap_or(default);
@@ -85,13 +95,17 @@ pub(super) fn split(authority: &Authority) -> Result<(Option<&str>, &str, Option
         _ => (rest, ""),
     };
     if without_brackets(host).is_empty() {
-        return Err("it has no host".into());
+        return Err(NO_HOST.into());
+    }
+    if host.contains('[') && without_brackets(host).parse::<Ipv6Addr>().is_err() {
+        return Err("its host is in brackets, but no address of IPv6".into());
     }
     let port = match port {
         "" => None,
         digits => match digits.parse() {
             Ok(port @ 1..) => Some(port),
-            _ => return Err(format!("its port is {digits:?}, expected a number from 1 to 65535")),
+            // Not shown: where a password has a slash in it, this is its start.
+            _ => return Err("its port is not a number from 1 to 65535".into()),
         },
     };
     Ok((userinfo, host, port))
@@ -193,7 +207,8 @@ mod tests {
             ("secret@", "...@"),
         ] {
             assert_eq!(without_secrets(uri), shown);
-            assert!(!Target::parse(uri).unwrap_err().to_string().contains("sec"), "{uri}");
+            let text = Target::parse(uri).unwrap_err().to_string();
+            assert!(!text.contains("secret") && !text.contains("sec@") && !text.contains("secr/"), "{text}");
         }
         assert_eq!(without_secrets(&"\u{fc}".repeat(100)).chars().count(), 80);
     }

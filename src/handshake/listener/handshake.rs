@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
-use std::future::{Ready, ready};
+use std::future::{Future, Ready, poll_fn, ready};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fastwebsockets::Role;
+use http::header::{self, HeaderValue};
 use http::{Request, Response, request};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -20,7 +21,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::Accepted;
 use crate::WebSocketStream;
@@ -67,44 +68,48 @@ impl Settings {
     /// Does the handshake; `None` if it fails, which is logged here.
     pub(super) async fn run(self: Arc<Self>, tcp: TcpStream, peer_addr: SocketAddr) -> Option<Accepted> {
         let limit = self.time_limit;
-        let handshake = self.shake_hands(tcp, peer_addr);
-        let outcome =
-            if limit == Duration::MAX { Ok(handshake.await) } else { timeout(limit, handshake).await };
+        let deadline = Instant::now().checked_add(limit);
+        let outcome = until(deadline, self.shake_hands(tcp, peer_addr)).await;
         let too_long = || io::Error::new(io::ErrorKind::TimedOut, format!("it took longer than {limit:?}"));
-        let outcome = outcome.unwrap_or_else(|_| Err(too_long()));
-        let log = |error: &io::Error| {
-            tracing::info!(%peer_addr, error = error as &dyn Error, "a handshake has failed");
+        let failure = match outcome.unwrap_or_else(|| Err(too_long().into())) {
+            Ok(accepted) => return Some(accepted),
+            Err(failure) => failure,
         };
-        outcome.inspect_err(log).ok()
+        tracing::info!(%peer_addr, error = &failure.error as &dyn Error, "a handshake has failed");
+        if let Some(io) = failure.answered {
+            until(deadline, linger(io)).await;
+        }
+        None
     }
 
-    async fn shake_hands(self: Arc<Self>, tcp: TcpStream, peer_addr: SocketAddr) -> io::Result<Accepted> {
+    async fn shake_hands(
+        self: Arc<Self>,
+        tcp: TcpStream,
+        peer_addr: SocketAddr,
+    ) -> Result<Accepted, Failure> {
         tcp.set_nodelay(true)?;
         let io = self.secure(tcp).await?;
         let mut http = http1::Builder::new();
-        http.keep_alive(false).max_buf_size(MAX_HEAD);
+        http.max_buf_size(MAX_HEAD).max_header_size(MAX_HEAD);
         let service = Answering { settings: self.clone(), outcome: Mutex::default() };
         // Without hyper's upgrade machinery: here the transport comes back as it is.
-        let connection = http.serve_connection(TokioIo::new(io), service).without_shutdown().await;
-        let parts = connection.map_err(io::Error::other)?;
-        let mut io = parts.io.into_inner();
-        match parts.service.outcome() {
-            Some(Ok((request, subprotocol))) => {
+        let mut connection = http.serve_connection(TokioIo::new(io), service);
+        let served = poll_fn(|cx| connection.poll_without_shutdown(cx)).await;
+        let parts = connection.into_parts();
+        let io = parts.io.into_inner();
+        let error = match (parts.service.outcome(), served) {
+            (Some(Ok((request, subprotocol))), Ok(())) => {
                 let config = self.upgrader.to_config();
                 let stream = WebSocketStream::from_transport(io, Role::Server, parts.read_buf, config);
-                Ok(Accepted { stream, request, peer_addr, subprotocol })
+                return Ok(Accepted { stream, request, peer_addr, subprotocol });
             }
-            Some(Err(rejection)) => {
-                // A socket that is closed with bytes unread may take the answer away from the client again.
-                io.shutdown().await.ok();
-                tokio::io::copy(&mut io.take(MAX_REST), &mut tokio::io::sink()).await.ok();
-                Err(io::Error::new(io::ErrorKind::InvalidData, rejection))
+            (Some(Err(rejection)), _) => io::Error::new(io::ErrorKind::InvalidData, rejection),
+            (_, Err(error)) => io::Error::other(error),
+            (None, Ok(())) => {
+                io::Error::new(io::ErrorKind::UnexpectedEof, "the client left before its request had ended")
             }
-            None => Err(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                "the client left before its request had ended",
-            )),
-        }
+        };
+        Err(Failure { error, answered: Some(io) })
     }
 
     async fn secure(&self, tcp: TcpStream) -> io::Result<MaybeTlsStream> {
@@ -125,7 +130,12 @@ impl Settings {
                 parts.extensions.remove::<OnUpgrade>();
                 (response, Ok((parts, subprotocol)))
             }
-            Err(rejection) => (rejection.clone().into_response(), Err(rejection)),
+            Err(rejection) => {
+                let mut response = rejection.clone().into_response();
+                // Rather than hyper's `keep_alive(false)`, which would put "close" into the 101 too.
+                response.headers_mut().append(header::CONNECTION, HeaderValue::from_static("close"));
+                (response, Err(rejection))
+            }
         }
     }
 
@@ -149,6 +159,32 @@ impl fmt::Debug for Settings {
             .field("time_limit", &self.time_limit)
             .finish_non_exhaustive()
     }
+}
+
+/// Why there is no stream, and the transport, where the client may have an answer.
+struct Failure {
+    error: io::Error,
+    answered: Option<MaybeTlsStream>,
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Failure { error, answered: None }
+    }
+}
+
+/// What the future gives, if it does in time.
+async fn until<F: Future>(deadline: Option<Instant>, future: F) -> Option<F::Output> {
+    match deadline {
+        Some(deadline) => timeout_at(deadline, future).await.ok(),
+        None => Some(future.await),
+    }
+}
+
+/// Lets the client read its answer: a socket that is closed with bytes unread may take it away again.
+async fn linger(mut io: MaybeTlsStream) {
+    io.shutdown().await.ok();
+    tokio::io::copy(&mut io.take(MAX_REST), &mut tokio::io::sink()).await.ok();
 }
 
 /// Answers the one request of a connection, and remembers how.

@@ -18,7 +18,8 @@ pub struct Incoming(Listener);
 impl Listener {
     /// The streams alone, as tonic's `serve_with_incoming` takes them (with the feature `tonic`).
     ///
-    /// It never gives an error: a handshake that fails is logged. It ends when the listener is [closed](Self::close).
+    /// It never gives an error: a handshake that fails is logged. It ends by the signal of
+    /// [`graceful_shutdown`](Self::graceful_shutdown), which is to be set before.
     ///
     /// # Examples
     ///

@@ -40,18 +40,22 @@ impl Watched {
 }
 
 impl Seen {
-    /// What kind of failure that is.
-    pub(super) fn kind(&self) -> io::ErrorKind {
+    /// What kind of failure that is, in the protocol that was spoken.
+    pub(super) fn kind(&self, is_socks: bool) -> io::ErrorKind {
         self.with(|start| match (start.end, &*start.bytes) {
             (Some(end), _) => end,
             // RFC 1928, section 3: none of the methods offered; RFC 1929, section 2: any status but 0.
-            (None, [5, 0xff, ..] | [5, 2, 1, 1..=255, ..]) => io::ErrorKind::PermissionDenied,
-            (None, [5, ..]) => io::ErrorKind::ConnectionRefused,
-            (None, http) => match http.strip_prefix(b"HTTP/1.").and_then(|rest| rest.get(1..5)) {
-                Some(b" 407") => io::ErrorKind::PermissionDenied,
-                Some(_) => io::ErrorKind::ConnectionRefused,
-                None => io::ErrorKind::InvalidData,
-            },
+            (None, [5, 0xff, ..] | [5, 2, 1, 1..=255, ..]) if is_socks => io::ErrorKind::PermissionDenied,
+            (None, [5, ..]) if is_socks => io::ErrorKind::ConnectionRefused,
+            (None, [b'H', b'T', b'T', b'P', b'/', b'1', b'.', _, status @ ..]) if !is_socks => {
+                let wants_credentials = status.starts_with(b" 407");
+                if wants_credentials {
+                    io::ErrorKind::PermissionDenied
+                } else {
+                    io::ErrorKind::ConnectionRefused
+                }
+            }
+            (None, _) => io::ErrorKind::InvalidData,
         })
     }
 

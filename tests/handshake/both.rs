@@ -1,0 +1,172 @@
+//! Both ends of ours: from an address to a stream, on one side and the other.
+
+use fastwebsockets_stream::axum::WebSocketUpgrade;
+use fastwebsockets_stream::{
+    Client, CloseCode, Config, Listener, MaybeTlsStream, Origins, PayloadType, Upgrader, connect,
+};
+use http::header::{self, HeaderName, HeaderValue};
+use std::sync::Arc;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+use crate::support::serve::{Http, Server};
+use crate::support::{bulk, echo, exchange, tls, within};
+
+fn half_close() -> Config {
+    Config::new(PayloadType::Binary).half_close(true)
+}
+
+/// Echoes on each connection, and gives the URL.
+async fn echoing(listener: Listener) -> String {
+    let url = format!("ws://{}/", listener.local_addr());
+    tokio::spawn(async move {
+        let mut listener = listener;
+        while let Some(accepted) = listener.accept().await {
+            tokio::spawn(echo(accepted.stream));
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn megabytes_go_there_and_back_and_each_direction_ends_by_itself() {
+    let url = echoing(Listener::bind("127.0.0.1:0", half_close()).await.unwrap()).await;
+    let bytes = bulk(5 << 20, 1);
+    for config in [half_close(), half_close().write_buffer(16 << 10), half_close().max_frame_len(None)] {
+        let stream = within(connect(&url, config)).await.unwrap();
+        within(exchange(stream, &bytes)).await;
+    }
+}
+
+#[tokio::test]
+async fn megabytes_go_there_and_back_over_tls() {
+    let (server, client) = tls::configs();
+    let listener = Listener::bind("127.0.0.1:0", half_close()).await.unwrap().tls(Arc::new(server));
+    let port = listener.local_addr().port();
+    echoing(listener).await;
+    let client = Client::new(half_close()).tls(Arc::new(client));
+    let (stream, _) = within(client.connect(&format!("wss://localhost:{port}/"))).await.unwrap();
+    assert!(matches!(stream.get_ref(), MaybeTlsStream::Tls(_)));
+    assert!(stream.get_ref().tcp().nodelay().unwrap());
+    within(exchange(stream, &bulk(5 << 20, 2))).await;
+}
+
+#[tokio::test]
+async fn what_the_client_asks_is_what_the_listener_gets_and_answers() {
+    let server = HeaderName::from_static("x-server");
+    let upgrader = Upgrader::new(Config::new(PayloadType::Text))
+        .subprotocols(["v1", "v2"])
+        .origins(Origins::list(["https://app.example"]).unwrap())
+        .header(server.clone(), HeaderValue::from_static("ours"));
+    let listener = Listener::bind("127.0.0.1:0", half_close()).await.unwrap();
+    let mut listener = listener.upgrader(upgrader).path("/chat");
+    let url = format!("ws://ann:secret@{}/chat?room=1", listener.local_addr());
+
+    let client = Client::new(Config::new(PayloadType::Text))
+        .subprotocols(["v3", "v2", "v1"])
+        .header(header::ORIGIN, HeaderValue::from_static("https://app.example"));
+    let (connected, accepted) = within(async { tokio::join!(client.connect(&url), listener.accept()) }).await;
+    let ((mut near, response), mut accepted) = (connected.unwrap(), accepted.unwrap());
+
+    assert_eq!(response.headers()[header::SEC_WEBSOCKET_PROTOCOL], "v2");
+    assert_eq!(response.headers()[server], "ours");
+    assert_eq!(accepted.subprotocol.as_deref(), Some("v2"));
+    assert_eq!(accepted.request.uri, "/chat?room=1");
+    assert_eq!(accepted.request.headers[header::AUTHORIZATION], "Basic YW5uOnNlY3JldA==");
+    assert_eq!(accepted.peer_addr, near.get_ref().tcp().local_addr().unwrap());
+
+    near.write_all("Grüße".as_bytes()).await.unwrap();
+    let mut greeting = [0; 7];
+    within(accepted.stream.read_exact(&mut greeting)).await.unwrap();
+    assert_eq!(greeting, "Grüße".as_bytes());
+    let (closed, end) = within(async {
+        tokio::join!(near.close(CloseCode::Normal, "bye"), accepted.stream.read(&mut greeting))
+    })
+    .await;
+    assert_eq!((closed.unwrap().and_then(|close| close.code), end.unwrap()), (Some(CloseCode::Normal), 0));
+    assert_eq!(accepted.stream.peer_close().map(|close| &*close.reason), Some("bye"));
+}
+
+#[tokio::test]
+async fn hyper_service_is_reached_over_http1_and_its_socket_comes_back() {
+    let mut server = Server::new(Http::Auto, Upgrader::new(half_close())).await;
+    let stream = within(connect(&format!("ws://{}", server.address), half_close())).await.unwrap();
+    let upgraded = within(server.upgrades.recv()).await.unwrap();
+    let accepted = within(upgraded).await.unwrap().downcast::<TcpStream>().unwrap();
+    let serving = tokio::spawn(echo(accepted));
+    within(exchange(stream, &bulk(1 << 20, 3))).await;
+    within(serving).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn many_streams_share_one_http2_connection() {
+    let mut server = Server::new(Http::Two, Upgrader::new(half_close()).subprotocols(["v1"])).await;
+    tokio::spawn(async move {
+        while let Some(upgrade) = server.upgrades.recv().await {
+            tokio::spawn(async { echo(upgrade.await?).await });
+        }
+    });
+    let url = format!("ws://{}", server.address);
+    let http2 = within(Client::new(half_close()).subprotocols(["v1"]).http2(&url)).await.unwrap();
+    let mut streams = JoinSet::new();
+    for seed in 0..20 {
+        let (http2, url) = (http2.clone(), format!("{url}/{seed}"));
+        streams.spawn(async move {
+            let (stream, response) = http2.connect(&url).await.unwrap();
+            assert_eq!(response.headers()[header::SEC_WEBSOCKET_PROTOCOL], "v1");
+            exchange(stream, &bulk(300_000, seed)).await;
+        });
+    }
+    within(async { while streams.join_next().await.transpose().unwrap().is_some() {} }).await;
+}
+
+#[tokio::test]
+async fn axum_handler_is_reached_over_both_versions() {
+    let handler = async |upgrade: WebSocketUpgrade| {
+        upgrade.config(half_close()).on_upgrade(async |stream| echo(stream).await.unwrap())
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}/echo", listener.local_addr().unwrap());
+    let router = axum::Router::new().route("/echo", axum::routing::any(handler));
+    tokio::spawn(axum::serve(listener, router).into_future());
+
+    let bytes = bulk(1 << 20, 4);
+    let client = Client::new(half_close());
+    within(exchange(client.connect(&url).await.unwrap().0, &bytes)).await;
+    let http2 = within(client.http2(&url)).await.unwrap();
+    within(exchange(http2.connect(&url).await.unwrap().0, &bytes)).await;
+}
+
+#[tokio::test]
+async fn stream_inside_a_stream_inside_a_stream_carries_bytes() {
+    let url = echoing(Listener::bind("127.0.0.1:0", half_close()).await.unwrap()).await;
+    let outer = Client::new(half_close());
+    let (stream, _) = within(outer.connect(&url)).await.unwrap();
+    // What comes back from the echo is what the client itself has sent: no answer to an upgrade.
+    let error = within(outer.over(stream, "ws://inside/")).await.unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::InvalidData, "{error}");
+
+    let mut listener = Listener::bind("127.0.0.1:0", half_close()).await.unwrap();
+    let url = format!("ws://{}/", listener.local_addr());
+    let serving = tokio::spawn(async move {
+        let middle = listener.accept().await.unwrap().stream;
+        let (answered, upgrade) = tokio::sync::oneshot::channel();
+        let answered = std::sync::Mutex::new(Some(answered));
+        let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+            let (response, stream) = fastwebsockets_stream::upgrade(request, half_close());
+            if let Some(answered) = answered.lock().unwrap().take() {
+                answered.send(stream).unwrap();
+            }
+            async { Ok::<_, std::convert::Infallible>(response) }
+        });
+        let http = hyper::server::conn::http1::Builder::new();
+        let io = hyper_util::rt::TokioIo::new(middle);
+        http.serve_connection(io, service).with_upgrades().await.unwrap();
+        echo(upgrade.await.unwrap().await.unwrap()).await
+    });
+    let (middle, _) = within(outer.connect(&url)).await.unwrap();
+    let (inner, _) = within(outer.over(middle, "ws://inside/")).await.unwrap();
+    within(exchange(inner, &bulk(1 << 20, 5))).await;
+    within(serving).await.unwrap().unwrap();
+}

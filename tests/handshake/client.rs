@@ -1,0 +1,9 @@
+//! The client: what it sends, what it takes for an answer, and how it gets there.
+
+mod answers;
+mod connector;
+mod dialling;
+mod http2;
+mod proxies;
+mod requests;
+mod tls;

@@ -1,0 +1,281 @@
+//! Through proxies that are written here: HTTP CONNECT and SOCKS5.
+
+use std::io::ErrorKind;
+
+use fastwebsockets_stream::{Client, ConnectError, MaybeTlsStream, Proxy};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::support::authority::Authority;
+use crate::support::child;
+use crate::support::client::{
+    SHORT, assert_echo, config, echo, echo_config, fields, nobody, read_head, serve,
+};
+use crate::support::proxies::{Socks, connect, socks5};
+
+const ENVIRONMENT: &str =
+    "client::proxies::environment_names_the_proxy_for_each_scheme_only_where_it_is_asked";
+
+fn through(url: &str) -> Client {
+    Client::new(echo_config()).proxy(Proxy::new(url).unwrap())
+}
+
+#[tokio::test]
+async fn http_proxy_opens_a_tunnel_and_gets_the_credentials() {
+    for (userinfo, sent) in
+        [("", &[][..]), ("us%40er:p%3Ass@", &["Basic dXNAZXI6cDpzcw=="]), ("user@", &["Basic dXNlcjo="])]
+    {
+        let (server_port, server) = serve(echo).await;
+        let (proxy_port, proxy) = serve(connect).await;
+        let client = through(&format!("http://{userinfo}localhost:{proxy_port}"));
+        assert!(!format!("{client:?}").contains("p:ss") && !format!("{client:?}").contains("dXN"));
+        assert_echo(client.connect(&format!("ws://127.0.0.1:{server_port}/x")).await.unwrap().0).await;
+        let head = proxy.await.unwrap();
+        assert!(head.starts_with(&format!("CONNECT 127.0.0.1:{server_port} HTTP/1.1\r\n")), "{head}");
+        assert_eq!(fields(&head, "proxy-authorization"), sent);
+        let head = server.await.unwrap();
+        assert!(head.starts_with("GET /x HTTP/1.1\r\n"), "{head}");
+        assert_eq!(fields(&head, "host"), [format!("127.0.0.1:{server_port}")]);
+        assert!(fields(&head, "proxy-authorization").is_empty());
+    }
+}
+
+#[tokio::test]
+async fn http_proxy_is_told_the_default_port_and_the_name() {
+    for (uri, asked) in [
+        ("ws://inside.invalid", "inside.invalid:80"),
+        ("wss://inside.invalid", "inside.invalid:443"),
+        ("ws://[::1]/", "[::1]:80"),
+        ("ws://user:secret@inside.invalid:81/", "inside.invalid:81"),
+    ] {
+        let (port, proxy) = serve(async |mut io| {
+            let head = read_head(&mut io).await;
+            io.write_all(b"HTTP/1.1 502 Bad Gateway\r\n\r\n").await.unwrap();
+            head
+        })
+        .await;
+        let client = through(&format!("http://127.0.0.1:{port}")).tls(Authority::new().trusting());
+        let error = client.connect(uri).await.unwrap_err();
+        assert!(matches!(error, ConnectError::Proxy { .. }), "{error:?}");
+        let head = proxy.await.unwrap();
+        assert!(head.starts_with(&format!("CONNECT {asked} HTTP/1.1\r\n")), "{head}");
+        assert!(!head.contains("uthorization"), "{head}");
+    }
+}
+
+#[tokio::test]
+async fn proxy_by_tls_carries_tls_to_the_server() {
+    let authority = Authority::new();
+    let (of_server, of_proxy) =
+        (authority.acceptor("localhost", &[]), authority.acceptor("localhost", &[b"http/1.1"]));
+    let (server_port, server) = serve(async move |io| echo(of_server.accept(io).await.unwrap()).await).await;
+    let (proxy_port, proxy) = serve(async move |io| connect(of_proxy.accept(io).await.unwrap()).await).await;
+    let client = through(&format!("https://user:pass@localhost:{proxy_port}")).tls(authority.trusting());
+    let (stream, _) = client.connect(&format!("wss://localhost:{server_port}")).await.unwrap();
+    let MaybeTlsStream::Tls(outer) = stream.get_ref() else { panic!("no TLS") };
+    assert!(matches!(outer.get_ref().0, MaybeTlsStream::Tls(_)));
+    assert_eq!(stream.get_ref().tcp().peer_addr().unwrap().port(), proxy_port);
+    assert_echo(stream).await;
+    assert_eq!(fields(&proxy.await.unwrap(), "proxy-authorization"), ["Basic dXNlcjpwYXNz"]);
+    server.await.unwrap();
+}
+
+#[tokio::test]
+async fn socks_proxy_gets_the_address_or_the_name_and_the_credentials() {
+    let credentials = || Some(("us@er".to_owned(), "p:ss".to_owned()));
+    for (url, credentials, host, address_type) in [
+        ("socks5://", None, "127.0.0.1", 1),
+        ("socks5h://", None, "localhost", 3),
+        ("socks5h://us%40er:p%3Ass@", credentials(), "localhost", 3),
+        ("socks5://us%40er:p%3Ass@", credentials(), "127.0.0.1", 1),
+    ] {
+        let (server_port, server) = serve(echo).await;
+        let (proxy_port, proxy) = serve(socks5).await;
+        let client = through(&format!("{url}127.0.0.1:{proxy_port}"));
+        assert!(!format!("{client:?}").contains("p:ss"));
+        assert_echo(client.connect(&format!("ws://localhost:{server_port}/")).await.unwrap().0).await;
+        assert_eq!(proxy.await.unwrap(), Socks { credentials, host: host.to_owned(), address_type });
+        server.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn refusal_of_a_proxy_is_an_error_with_what_it_answered() {
+    let long = format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(9000));
+    for (scheme, answers, kind, shown) in [
+        (
+            "http",
+            &[&b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"[..]][..],
+            ErrorKind::PermissionDenied,
+            "407",
+        ),
+        (
+            "http",
+            &[b"HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nNo"],
+            ErrorKind::ConnectionRefused,
+            "HTTP/1.1 403 No",
+        ),
+        ("http", &[b"HTTP/1.1 502 Bad Gateway\r\n\r\n"], ErrorKind::ConnectionRefused, "502 Bad Gateway"),
+        ("http", &[b"SSH-2.0-OpenSSH\r\n\r\n"], ErrorKind::InvalidData, "SSH-2.0"),
+        ("http", &[b"\x05\xff"], ErrorKind::InvalidData, "\\x05\\xff"),
+        ("http", &[b""], ErrorKind::UnexpectedEof, "unexpected end"),
+        ("http", &[b"HTTP/1.1 200 O"], ErrorKind::UnexpectedEof, "HTTP/1.1 200 O"),
+        ("http", &[long.as_bytes()], ErrorKind::ConnectionRefused, "too long"),
+        ("socks5h", &[b"\x05\xff"], ErrorKind::PermissionDenied, "\\x05\\xff"),
+        ("socks5h", &[b"\x05\x02", b"\x01\x01"], ErrorKind::PermissionDenied, "credentials"),
+        (
+            "socks5h",
+            &[b"\x05\x02", b"\x01\x00", b"\x05\x05\0\x01\0\0\0\0\0\0"],
+            ErrorKind::ConnectionRefused,
+            "refused",
+        ),
+        (
+            "socks5h",
+            &[b"\x05\x02", b"\x01\x00", b"\x05\x02\0\x01\0\0\0\0\0\0"],
+            ErrorKind::ConnectionRefused,
+            "not allowed",
+        ),
+        ("socks5h", &[b"HTTP/1.1 400 Bad Request\r\n\r\n"], ErrorKind::InvalidData, "HTTP/1.1 400"),
+        ("socks5h", &[b"\x04\x5b\0\0\0\0\0\0"], ErrorKind::InvalidData, "\\x04["),
+        ("socks5h", &[b""], ErrorKind::UnexpectedEof, "SOCKS"),
+    ] {
+        let answers: Vec<Vec<u8>> = answers.iter().map(|answer| answer.to_vec()).collect();
+        let (port, proxy) = serve(async move |mut io| {
+            for answer in answers {
+                assert!(io.read(&mut [0; 1024]).await.unwrap() > 0);
+                io.write_all(&answer).await.unwrap();
+            }
+            let _ = io.shutdown().await;
+            let _ = tokio::io::copy(&mut io, &mut tokio::io::sink()).await;
+        })
+        .await;
+        let client = through(&format!("{scheme}://user:secret@127.0.0.1:{port}"));
+        let error = client.connect("ws://inside.invalid/").await.unwrap_err();
+        proxy.await.unwrap();
+        assert!(matches!(error, ConnectError::Proxy { .. }), "{error:?}");
+        let text = error.to_string();
+        assert_eq!(error.kind(), kind, "{text}");
+        assert!(text.contains(shown) && text.contains("inside.invalid port 80"), "{text}");
+        assert!(text.contains(&format!("{scheme}://127.0.0.1:{port}")), "{text}");
+        assert!(!format!("{error:?}{text}").contains("secret"), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn proxy_that_is_not_there_or_never_answers_is_an_error_in_time() {
+    let port = nobody().await;
+    for scheme in ["http", "socks5h"] {
+        let client = through(&format!("{scheme}://user:secret@127.0.0.1:{port}"));
+        let error = client.connect("ws://inside.invalid/").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+        assert!(error.to_string().contains(&format!("127.0.0.1 port {port}")), "{error}");
+        assert!(!format!("{error:?}{error}").contains("secret"), "{error:?}");
+
+        let (port, proxy) =
+            serve(async |mut io| tokio::io::copy(&mut io, &mut tokio::io::sink()).await).await;
+        let client = through(&format!("{scheme}://127.0.0.1:{port}")).time_limit(SHORT);
+        let error = client.connect("ws://inside.invalid/").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        assert!(error.to_string().contains("waiting for the proxy's answer"), "{error}");
+        proxy.await.unwrap().unwrap();
+    }
+    // The name is resolved before the proxy is asked.
+    let client = through(&format!("socks5://127.0.0.1:{port}"));
+    let error = client.connect("ws://inside.invalid/").await.unwrap_err();
+    assert!(matches!(&error, ConnectError::Dial { host, .. } if host == "inside.invalid"), "{error:?}");
+}
+
+#[test]
+fn proxy_url_that_cannot_be_used_is_refused_with_its_reason() {
+    for (url, reason) in [
+        ("", "empty"),
+        ("socks4://host", "\"socks4\""),
+        ("socks4a://host", "\"socks4a\""),
+        ("ftp://user:secret@host", "\"ftp\""),
+        ("SOCKS5://host", "\"SOCKS5\""),
+        ("ws://host", "\"ws\""),
+        ("http://", "empty"),
+        ("http://:3128", "no host"),
+        ("http://user:secret@:3128", "no host"),
+        ("http://host:99999", "port"),
+        ("http://host/path", "path"),
+        ("http://host?query", "query"),
+        ("http://host/#x", "fragment"),
+        ("/path", "no host"),
+        ("http://user:secret@ho st", "invalid"),
+    ] {
+        let error = Proxy::new(url).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(error.to_string().contains(reason), "{url}: {error}");
+        assert!(!format!("{error}{error:?}").contains("secret"), "{error:?}");
+    }
+    for url in
+        ["host:3128", "http://host", "http://host/", "https://host:1", "socks5://host", "socks5h://[::1]:1"]
+    {
+        Proxy::new(url).unwrap();
+    }
+}
+
+/// The environment cannot be changed within a process, so these are of their own.
+#[tokio::test]
+async fn environment_names_the_proxy_for_each_scheme_only_where_it_is_asked() {
+    if let Some(task) = child::task() {
+        return connect_in_this_environment(&task).await;
+    }
+    for (variable, url, is_used) in [
+        ("HTTP_PROXY", "http://user:pass@127.0.0.1:PORT", true),
+        ("http_proxy", "127.0.0.1:PORT", true),
+        ("ALL_PROXY", "http://127.0.0.1:PORT/", true),
+        ("HTTPS_PROXY", "http://127.0.0.1:PORT", false),
+    ] {
+        let (server_port, server) = serve(echo).await;
+        let (proxy_port, proxy) = serve(connect).await;
+        let url = url.replace("PORT", &proxy_port.to_string());
+        in_child("127.0.0.1", server_port, "echo", &[(variable, &url)]).await;
+        server.await.unwrap();
+        assert_eq!(proxy.is_finished(), is_used, "{variable}");
+    }
+    let (server_port, server) = serve(echo).await;
+    let unused = ("HTTP_PROXY", "socks4://127.0.0.1:1");
+    in_child("127.0.0.1", server_port, "echo", &[unused, ("NO_PROXY", "10.0.0.0/8, 127.0.0.0/8")]).await;
+    server.await.unwrap();
+    for url in ["socks4://user:secret@127.0.0.1:1", "ftp://127.0.0.1:1", "http://127.0.0.1:x", "%"] {
+        in_child("127.0.0.1", nobody().await, "HTTP_PROXY", &[("HTTP_PROXY", url)]).await;
+    }
+}
+
+/// Asks for a proxy in an environment with these variables, and expects an echo, or an error that names a variable.
+async fn in_child(host: &str, port: u16, expected: &str, variables: &[(&str, &str)]) {
+    let mut environment = Vec::new();
+    for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"] {
+        environment.push((name.to_owned(), None));
+        environment.push((name.to_lowercase(), None));
+    }
+    environment.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), Some(*value))));
+    let environment: Vec<_> = environment.iter().map(|(name, value)| (&**name, *value)).collect();
+    child::run(ENVIRONMENT, &format!("{expected} ws://{host}:{port}"), &environment).await;
+}
+
+async fn connect_in_this_environment(task: &str) {
+    let (expected, uri) = task.split_once(' ').unwrap();
+    let connected = Client::new(echo_config()).proxy(Proxy::from_env()).connect(uri).await;
+    match connected {
+        Ok((stream, _)) if expected == "echo" => assert_echo(stream).await,
+        Ok(_) => panic!("connected"),
+        Err(ConnectError::ProxyUri { proxy, reason }) => {
+            assert_eq!(proxy, format!("the variable {expected}"));
+            assert!(!reason.contains("secret"));
+        }
+        Err(error) => panic!("{error:?}"),
+    }
+}
+
+#[tokio::test]
+async fn environment_is_not_asked_by_default() {
+    let (server_port, server) = serve(echo).await;
+    assert_echo(
+        Client::new(echo_config()).connect(&format!("ws://127.0.0.1:{server_port}")).await.unwrap().0,
+    )
+    .await;
+    server.await.unwrap();
+    assert!(format!("{:?}", Client::new(config())).contains("proxy: None"));
+}

@@ -1,0 +1,175 @@
+//! What the client sends, and what it refuses to send.
+
+use std::collections::HashSet;
+use std::io::ErrorKind;
+
+use fastwebsockets_stream::{Client, ConnectError};
+use http::header::{self, HeaderName, HeaderValue};
+
+use crate::support::client::{answer, config, fields, switching};
+
+/// The head of the request for this URI, in which PORT stands for the server's.
+async fn request(client: &Client, uri: &str) -> (String, u16) {
+    let (port, server) = answer(|head| switching(head, "").into_bytes()).await;
+    client.connect(&uri.replace("PORT", &port.to_string())).await.unwrap();
+    (server.await.unwrap(), port)
+}
+
+#[tokio::test]
+async fn request_is_the_one_of_the_rfc() {
+    let client = Client::new(config());
+    let mut keys = HashSet::new();
+    for _ in 0..3 {
+        let (head, port) = request(&client, "ws://localhost:PORT/chat/%20?a=b&c=/d").await;
+        assert!(head.starts_with("GET /chat/%20?a=b&c=/d HTTP/1.1\r\n"), "{head}");
+        assert_eq!(fields(&head, "host"), [format!("localhost:{port}")]);
+        assert_eq!(fields(&head, "upgrade"), ["websocket"]);
+        assert_eq!(fields(&head, "connection"), ["Upgrade"]);
+        assert_eq!(fields(&head, "sec-websocket-version"), ["13"]);
+        for absent in
+            ["sec-websocket-protocol", "sec-websocket-extensions", "authorization", "content-length"]
+        {
+            assert!(fields(&head, absent).is_empty(), "{head}");
+        }
+        let [key] = fields(&head, "sec-websocket-key")[..] else { panic!("{head}") };
+        assert!(key.len() == 24 && key.ends_with("=="), "{key}");
+        keys.insert(key.to_owned());
+    }
+    assert_eq!(keys.len(), 3);
+    for (uri, target) in
+        [("ws://localhost:PORT", "/"), ("WS://localhost:PORT?x", "/?x"), ("ws://localhost:PORT//", "//")]
+    {
+        assert!(request(&client, uri).await.0.starts_with(&format!("GET {target} HTTP/1.1\r\n")), "{uri}");
+    }
+}
+
+#[tokio::test]
+async fn user_and_password_become_basic_and_stay_out_of_host() {
+    let client = Client::new(config());
+    let (head, port) = request(&client, "ws://us%40er:p%3Ass@localhost:PORT/").await;
+    assert_eq!(fields(&head, "authorization"), ["Basic dXNAZXI6cDpzcw=="]);
+    assert_eq!(fields(&head, "host"), [format!("localhost:{port}")]);
+    assert!(!head.contains("p%3Ass"));
+
+    let client = client.header(header::AUTHORIZATION, HeaderValue::from_static("Bearer token"));
+    let (head, _) = request(&client, "ws://user:pass@localhost:PORT/").await;
+    assert_eq!(fields(&head, "authorization"), ["Bearer token"]);
+    assert!(!format!("{client:?}").contains("token"));
+}
+
+#[tokio::test]
+async fn header_fields_and_subprotocols_are_added() {
+    let client = Client::new(config())
+        .header(HeaderName::from_static("x-a"), HeaderValue::from_static("1"))
+        .header(HeaderName::from_static("x-a"), HeaderValue::from_static("2"))
+        .header(header::ORIGIN, HeaderValue::from_static("https://example.com"))
+        .header(header::COOKIE, HeaderValue::from_static("id=secret"))
+        .header(header::HOST, HeaderValue::from_static("other.example"))
+        .subprotocols(["one"])
+        .subprotocols(vec![String::from("t!w#o")]);
+    let (head, _) = request(&client, "ws://localhost:PORT/").await;
+    assert_eq!(fields(&head, "x-a"), ["1", "2"]);
+    assert_eq!(fields(&head, "origin"), ["https://example.com"]);
+    assert_eq!(fields(&head, "cookie"), ["id=secret"]);
+    assert_eq!(fields(&head, "host"), ["other.example"]);
+    assert_eq!(fields(&head, "sec-websocket-protocol"), ["one, t!w#o"]);
+    assert!(!format!("{client:?}").contains("secret"));
+}
+
+#[tokio::test]
+async fn header_field_of_the_handshake_is_refused() {
+    // Nothing is dialled: the host does not exist.
+    let refused = async |client: Client| client.connect("ws://nowhere.invalid").await.unwrap_err();
+    let with = |client: Client, name: &str| {
+        client.header(HeaderName::try_from(name).unwrap(), HeaderValue::from_static("x"))
+    };
+    for name in [
+        "connection",
+        "upgrade",
+        "content-length",
+        "transfer-encoding",
+        "sec-websocket-key",
+        "sec-websocket-version",
+        "sec-websocket-protocol",
+        "sec-websocket-extensions",
+        "sec-websocket-anything",
+    ] {
+        let error = refused(with(Client::new(config()), name)).await;
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(matches!(&error, ConnectError::Header { name: found, .. } if found == name), "{error:?}");
+        assert!(Client::new(config()).connector("/").is_ok());
+        assert!(with(Client::new(config()), name).connector("/").is_err());
+    }
+    for name in ["host", "authorization"] {
+        let error = refused(with(with(Client::new(config()), name), name)).await;
+        assert!(matches!(&error, ConnectError::Header { name: found, .. } if found == name), "{error:?}");
+    }
+    let many = (0..40_000).fold(Client::new(config()), |client, index| with(client, &format!("x-{index}")));
+    assert!(matches!(refused(many).await, ConnectError::Header { .. }));
+}
+
+#[tokio::test]
+async fn subprotocol_that_is_no_token_or_repeated_is_refused() {
+    for names in [&[""][..], &["a b"], &["a,b"], &["\u{fc}"], &["a", "b", "a"], &["a\r\nx: y"], &["a/b"]] {
+        let client = Client::new(config()).subprotocols(names.iter().copied());
+        let error = client.connect("ws://nowhere.invalid").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(matches!(&error, ConnectError::Subprotocol { .. }), "{names:?}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn uri_that_is_none_of_a_websocket_is_refused_with_its_reason() {
+    let client = Client::new(config());
+    let long = format!("ws://host/{}", "x".repeat(70_000));
+    for (uri, reason) in [
+        ("", "no scheme"),
+        ("localhost", "no scheme"),
+        ("localhost:80/x", "no scheme"),
+        ("//localhost/x", "no scheme"),
+        ("/path", "no scheme"),
+        ("http://localhost", "\"http\""),
+        ("https://localhost", "\"https\""),
+        ("wsss://localhost", "\"wsss\""),
+        ("ws:localhost", "no scheme"),
+        ("ws://", "no host"),
+        ("ws:///path", "no host"),
+        ("ws://:80/", "no host"),
+        ("ws://user:secret@", "invalid"),
+        ("ws://user:secret@:80", "no host"),
+        ("ws://user:secret@/x", "invalid"),
+        ("ws://[]/", "no host"),
+        ("ws://[localhost]/", "IPv6"),
+        ("ws://::1/", "invalid"),
+        ("ws://a[::1]/", "IPv6"),
+        ("ws://[::1", "invalid"),
+        ("ws://host:0/", "port"),
+        ("ws://host:65536/", "port"),
+        ("ws://host:x/", "port"),
+        ("ws://host:-1/", "port"),
+        ("ws://user:secret/more@host/", "port"),
+        ("ws://[secret/more@host/", "invalid"),
+        ("ws://host/#", "fragment"),
+        ("ws://host/path#frag?ment", "fragment"),
+        ("ws://user:secret#@host/", "fragment"),
+        ("ws://us%3Aer:secret@host/", "colon"),
+        ("ws://ho st/", "' '"),
+        ("ws://host/a b", "' '"),
+        ("ws://host/\r\nX: y", "'\\r'"),
+        ("ws://h\u{f6}st/", "'\u{f6}'"),
+        ("ws://host/\u{f6}", "'\u{f6}'"),
+        (" ws://host/", "' '"),
+        ("ws://host\\path", "invalid"),
+        (&long, "too long"),
+    ] {
+        let error = client.connect(uri).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{uri}: {error}");
+        let text = error.to_string();
+        assert!(text.contains(reason), "{uri}: {text}");
+        let shown = format!("{text}{error:?}");
+        assert!(!shown.contains("secret") && !shown.contains("user:") && text.len() < 300, "{shown}");
+        assert!(client.over(tokio::io::duplex(1).0, uri).await.is_err());
+        assert!(client.http2_over(tokio::io::duplex(1024).0).await.unwrap().connect(uri).await.is_err());
+        assert!(uri.starts_with('/') || client.connector(uri).is_err(), "{uri}");
+    }
+}

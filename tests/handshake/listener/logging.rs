@@ -1,0 +1,111 @@
+//! A handshake that fails is an event, at INFO, with the peer and the reason, and no item.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use fastwebsockets_stream::Listener;
+use tracing::Level;
+
+use super::{listener, meet, stalled, talk, until_handshakes};
+use crate::support::raw::{Raw, Request};
+use crate::support::{log, tls};
+
+/// Waits for the event of this peer, while the listener gives nothing.
+async fn failure(listener: &mut Listener, peer: SocketAddr) -> String {
+    let peer = peer.to_string();
+    let event = tokio::select! {
+        event = log::event(|event| event.get("peer_addr") == peer) => event,
+        accepted = listener.accept() => panic!("{accepted:?}"),
+    };
+    assert_eq!(event.level, Level::INFO);
+    assert_eq!(event.get("message"), "a handshake has failed");
+    event.get("error").to_owned()
+}
+
+#[tokio::test]
+async fn refused_request_is_logged_with_its_reason_while_the_client_is_still_there() {
+    log::install();
+    let mut listener = listener().await.path("/chat").time_limit(Duration::MAX);
+    for (request, says) in [
+        (Request::new().without("Host"), "the field host is missing"),
+        (Request::new().line("GET /other HTTP/1.1"), "there is no WebSocket at \"/other\""),
+        (
+            Request::new().line("PUT /chat HTTP/1.1").with("Cookie: secret"),
+            "the method is PUT; a WebSocket is asked for by GET",
+        ),
+    ] {
+        let mut raw = Raw::connect(listener.local_addr()).await;
+        raw.send(&request.bytes()).await;
+        assert_eq!(failure(&mut listener, raw.address()).await, says);
+    }
+}
+
+/// Not once more, as one that took too long.
+#[tokio::test]
+async fn refused_request_is_logged_once() {
+    log::install();
+    let mut listener = listener().await.time_limit(Duration::from_millis(100));
+    let mut raw = Raw::connect(listener.local_addr()).await;
+    raw.send(&Request::new().without("Host").bytes()).await;
+    assert_eq!(failure(&mut listener, raw.address()).await, "the field host is missing");
+    until_handshakes(&mut listener, 0).await;
+    assert_eq!(log::events().len(), 1);
+}
+
+#[tokio::test]
+async fn slow_client_is_logged_with_the_limit() {
+    log::install();
+    let mut listener = listener().await.time_limit(Duration::from_millis(100));
+    let raw = stalled(listener.local_addr()).await;
+    assert_eq!(failure(&mut listener, raw.address()).await, "it took longer than 100ms");
+}
+
+#[tokio::test]
+async fn client_that_leaves_is_logged() {
+    log::install();
+    let mut listener = listener().await;
+    let silent = Raw::connect(listener.local_addr()).await;
+    let address = silent.address();
+    drop(silent);
+    let says = "the client left before its request had ended";
+    assert_eq!(failure(&mut listener, address).await, says);
+    let halfway = stalled(listener.local_addr()).await;
+    let address = halfway.address();
+    drop(halfway);
+    // hyper's words.
+    assert_eq!(failure(&mut listener, address).await, "connection closed before message completed");
+}
+
+#[tokio::test]
+async fn what_is_not_http_is_logged() {
+    log::install();
+    let mut listener = listener().await;
+    let mut raw = Raw::connect(listener.local_addr()).await;
+    raw.send(b"\x16\x03\x01\x02\x00\r\n\r\n").await;
+    assert!(failure(&mut listener, raw.address()).await.contains("invalid"));
+    let mut raw = Raw::connect(listener.local_addr()).await;
+    raw.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
+    let says = failure(&mut listener, raw.address()).await;
+    assert!(says.contains("HTTP2 preface"), "{says}");
+}
+
+#[tokio::test]
+async fn what_is_not_tls_is_logged() {
+    log::install();
+    let mut listener = listener().await.tls(tls::configs().0.into());
+    let mut raw = Raw::connect(listener.local_addr()).await;
+    raw.send(&Request::new().bytes()).await;
+    let says = failure(&mut listener, raw.address()).await;
+    assert!(says.contains("InvalidContentType"), "{says}");
+}
+
+#[tokio::test]
+async fn handshake_that_succeeds_is_not_logged() {
+    log::install();
+    let mut listener = listener().await;
+    let (mut raw, mut accepted) = meet(&mut listener).await;
+    talk(&mut raw, &mut accepted.stream).await;
+    drop((raw, accepted));
+    let events = log::events();
+    assert!(events.is_empty(), "{events:?}");
+}
