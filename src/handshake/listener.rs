@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use tokio::time::Sleep;
 
 use super::{MaybeTlsStream, Upgrader};
-use crate::{Config, WebSocketStream};
+use crate::WebSocketStream;
 
 use handshake::Settings;
 pub use incoming::{Incoming, ListenerAddr};
@@ -98,14 +98,17 @@ pub struct Accepted {
 impl Listener {
     /// Listens at an address, with the default settings. Of several addresses, at the first that can be had.
     ///
+    /// Requests are answered with streams of a [`Config`], or as an [`Upgrader`] says: with subprotocols, only to some
+    /// origins, with further header fields.
+    ///
     /// # Errors
     ///
     /// Those of [`TcpListener::bind`].
-    pub async fn bind(address: impl ToSocketAddrs, config: Config) -> io::Result<Self> {
+    pub async fn bind(address: impl ToSocketAddrs, upgrader: impl Into<Upgrader>) -> io::Result<Self> {
         let mut last = io::Error::new(io::ErrorKind::InvalidInput, "the name has no address");
         for address in lookup_host(address).await? {
             match listen(address) {
-                Ok(tcp) => return Self::new(tcp, config),
+                Ok(tcp) => return Self::new(tcp, upgrader),
                 Err(error) => last = error,
             }
         }
@@ -120,23 +123,16 @@ impl Listener {
     /// # Errors
     ///
     /// Those of [`TcpListener::local_addr`].
-    pub fn new(tcp: TcpListener, config: Config) -> io::Result<Self> {
+    pub fn new(tcp: TcpListener, upgrader: impl Into<Upgrader>) -> io::Result<Self> {
         Ok(Listener {
             local_addr: tcp.local_addr()?,
             tcp: Some(tcp),
-            settings: Arc::new(Settings::new(Upgrader::new(config), TIME_LIMIT)),
+            settings: Arc::new(Settings::new(upgrader.into(), TIME_LIMIT)),
             max_handshakes: MAX_HANDSHAKES,
             handshakes: JoinSet::new(),
             pause: None,
             shutdown: None,
         })
-    }
-
-    /// How requests are answered: subprotocols, origins, further header fields. It takes the place of the [`Config`] too.
-    #[must_use]
-    pub fn upgrader(mut self, upgrader: Upgrader) -> Self {
-        Arc::make_mut(&mut self.settings).upgrader = upgrader;
-        self
     }
 
     /// The one path at which there is a WebSocket, such as `/tunnel`; a request for another gets 404. Default: all.

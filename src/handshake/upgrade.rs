@@ -223,6 +223,13 @@ impl fmt::Debug for Upgrader {
     }
 }
 
+/// As [`Upgrader::new`].
+impl From<Config> for Upgrader {
+    fn from(config: Config) -> Self {
+        Upgrader::new(config)
+    }
+}
+
 /// The stream of a request that was answered, see [`upgrade`].
 ///
 /// # Errors

@@ -82,6 +82,7 @@ async fn list_lets_its_pages_connect_whatever_the_host() {
         (Some("https://app.example/"), "inside:8080", false),
         (Some("https://app.example/app.example"), "inside:8080", false),
         (Some("https://user@app.example"), "inside:8080", false),
+        (Some("https://user@app.example:443"), "inside:8080", false),
         (Some("https://sub.app.example"), "inside:8080", false),
         (Some("null"), "inside:8080", false),
     ];

@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 
-use super::{accept, halves, listener, meet, stalled, talk};
+use super::{accept, halves, listener, listener_of, meet, stalled, talk};
 use crate::support::raw::{ACCEPT, Raw, Request};
 use crate::support::{binary, bulk, wire, within};
 
@@ -33,7 +33,7 @@ async fn accepted_has_the_stream_the_request_and_the_address() {
     let upgrader = Upgrader::new(Config::new(PayloadType::Text))
         .subprotocols(["tunnel"])
         .header(HeaderName::from_static("x-server"), HeaderValue::from_static("1"));
-    let mut listener = listener().await.upgrader(upgrader);
+    let mut listener = listener_of(upgrader).await;
     let mut raw = Raw::connect(listener.local_addr()).await;
     let request = Request::new()
         .line("GET /chat?user=1 HTTP/1.1")
@@ -115,7 +115,7 @@ async fn path_is_the_only_one_that_is_served() {
 #[tokio::test]
 async fn path_is_checked_first_and_then_the_rules_of_the_upgrader() {
     let upgrader = Upgrader::new(binary()).origins(Origins::same_host());
-    let mut listener = listener().await.upgrader(upgrader).path("/chat");
+    let mut listener = listener_of(upgrader).await.path("/chat");
     let address = listener.local_addr();
     tokio::spawn(async move { while listener.accept().await.is_some() {} });
     let r = Request::new;
@@ -207,7 +207,7 @@ async fn listener_is_a_stream_of_what_it_accepts() {
 async fn listener_shows_its_settings_and_no_values_of_header_fields() {
     let upgrader =
         Upgrader::new(binary()).header(http::header::SET_COOKIE, HeaderValue::from_static("secret"));
-    let listener = listener().await.upgrader(upgrader).path("/chat");
+    let listener = listener_of(upgrader).await.path("/chat");
     let shown = format!("{listener:?}");
     assert!(shown.contains("set-cookie") && shown.contains("/chat") && !shown.contains("secret"), "{shown}");
 }

@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, oneshot};
@@ -77,7 +78,7 @@ async fn closed_listener_without_handshakes_is_over_at_once() {
 
 #[tokio::test]
 async fn listener_that_is_dropped_ends_the_handshakes_and_gives_the_port_back() {
-    let mut listener = listener().await;
+    let mut listener = listener().await.time_limit(Duration::MAX);
     let address = listener.local_addr();
     let (mut before, mut accepted) = meet(&mut listener).await;
     let mut clients = [stalled(address).await, stalled(address).await];

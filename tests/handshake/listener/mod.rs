@@ -11,7 +11,7 @@ mod tls;
 
 use std::net::SocketAddr;
 
-use fastwebsockets_stream::{Accepted, Listener, WebSocketStream};
+use fastwebsockets_stream::{Accepted, Listener, Upgrader, WebSocketStream};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::support::raw::{Raw, Request};
@@ -19,7 +19,11 @@ use crate::support::{binary, wire, within};
 
 /// At a port of its own.
 async fn listener() -> Listener {
-    Listener::bind("127.0.0.1:0", binary()).await.unwrap()
+    listener_of(binary().into()).await
+}
+
+async fn listener_of(upgrader: Upgrader) -> Listener {
+    Listener::bind("127.0.0.1:0", upgrader).await.unwrap()
 }
 
 async fn accept(listener: &mut Listener) -> Accepted {

@@ -49,9 +49,9 @@ fn methods_and_hosts() -> Vec<Bad> {
             "the field host is \"a b\"; expected a host, with a port or without",
         ),
         bad(
-            r().instead("Host: user@server.example.com"),
+            r().instead("Host: user:secret@server.example.com"),
             400,
-            "the field host is \"user@server.example.com\"; expected a host, with a port or without",
+            "the field host is \"...@server.example.com\"; expected a host, with a port or without",
         ),
     ]
 }
