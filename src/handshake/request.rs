@@ -94,7 +94,12 @@ impl<'a> Head<'a> {
         // 2. A Host.
         let host = self.required(header::HOST)?.as_bytes();
         if host.contains(&b'@') || Authority::try_from(host).is_err() {
-            return Err(Rejection::Host { received: headers::excerpt(host) });
+            let received = match host.iter().rposition(|byte| *byte == b'@') {
+                // What stands before it may be a password.
+                Some(at) => format!("...{}", headers::excerpt(&host[at..])),
+                None => headers::excerpt(host),
+            };
+            return Err(Rejection::Host { received });
         }
         // 3. and 4. "websocket" in Upgrade, "Upgrade" in Connection.
         self.token(header::UPGRADE, "websocket")?;
