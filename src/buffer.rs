@@ -39,6 +39,26 @@ impl Buffer {
         let pooled = POOL.try_with(|pool| pool.borrow_mut()[class].pop()).ok().flatten();
         Buffer(pooled.unwrap_or_else(|| vec![0; CLASSES[class].0].into_boxed_slice()))
     }
+
+    /// A buffer with these `len` bytes, and [`HEADROOM`] behind them. `fill` is asked for them in pieces, by their offset.
+    pub(crate) fn filled(len: usize, mut fill: impl FnMut(usize, &mut [u8])) -> Self {
+        let size = len + HEADROOM;
+        if size <= LARGE {
+            let mut buffer = Self::take(size);
+            fill(0, &mut buffer[..len]);
+            return buffer;
+        }
+        // To zero all of it first would be one more pass over memory that is in no cache.
+        const PIECE: usize = 64 * 1024;
+        let mut bytes = Vec::with_capacity(size);
+        while bytes.len() < len {
+            let at = bytes.len();
+            bytes.resize(len.min(at + PIECE), 0);
+            fill(at, &mut bytes[at..]);
+        }
+        bytes.resize(size, 0);
+        Buffer::from(bytes)
+    }
 }
 
 impl From<Vec<u8>> for Buffer {

@@ -10,7 +10,7 @@ use tokio::io::AsyncWrite;
 use super::WebSocketStream;
 use super::push::{Sink, forgive};
 use super::wake::Side;
-use crate::buffer::{Buffer, HEADROOM};
+use crate::buffer::Buffer;
 use crate::frame::{Header, header};
 use crate::protocol::encoder::{Body, Encoder, Slices};
 use crate::protocol::{Closing, Utf8};
@@ -296,11 +296,18 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
             match self.poll_write_bytes(cx, &stage[left.clone()]) {
                 Poll::Ready(n) => left.start += n?,
                 Poll::Pending => {
-                    let (now, later) = (left.len(), payload.len() - staged);
-                    let mut rest = Buffer::take(now + later + HEADROOM);
-                    rest[..now].copy_from_slice(&stage[left]);
-                    payload.copy(staged, &mut rest[now..now + later], header.key);
-                    self.keep(rest, now + later);
+                    let (stage, later) = (&stage[left], payload.len() - staged);
+                    let length = stage.len() + later;
+                    let rest = Buffer::filled(length, |at, mut out| {
+                        let stage = &stage[at.min(stage.len())..];
+                        let n = stage.len().min(out.len());
+                        out[..n].copy_from_slice(&stage[..n]);
+                        out = &mut out[n..];
+                        if !out.is_empty() {
+                            payload.copy(staged + (at + n - (length - later)), out, header.key);
+                        }
+                    });
+                    self.keep(rest, length);
                     return Ok(());
                 }
             }
@@ -334,9 +341,8 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
                 }
                 Poll::Pending if !begun => return Poll::Pending,
                 Poll::Pending => {
-                    let mut rest = Buffer::take(left + HEADROOM);
-                    Slices::new(&[], slices, left).copy(0, &mut rest[..left], None);
-                    self.keep(rest, left);
+                    let rest = Slices::new(&[], slices, left);
+                    self.keep(Buffer::filled(left, |at, out| rest.copy(at, out, None)), left);
                     return Poll::Ready(Ok(()));
                 }
             }
