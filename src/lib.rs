@@ -38,11 +38,12 @@
 //! | a `ws://` URL | [`connect`]; with header fields, subprotocols, a time limit: [`Client`] | `connect` |
 //! | a `wss://` URL | the same; it trusts what the platform trusts, or what [`Client::tls`] is given | `connect`, `platform-roots` or `tls` |
 //! | a proxy in between (HTTP CONNECT, SOCKS5) | [`Client::proxy`] | `connect`, `proxy` |
-//! | a connection to the server (TLS, a Unix socket, ...) | [`Client::over`] | `connect` |
+//! | a TLS stream, a Unix socket, any connection to the server | [`Client::over`] | `connect` |
 //! | a tower stack: hyper-util's client, tonic's channel | [`Client::connector`] | `connect` |
 //! | one HTTP/2 connection for many streams (RFC 8441) | [`Client::http2`] | `connect`, `http2` |
 //! | a port, or a `TcpListener` | [`Listener`] | `listener` |
 //! | a certificate for it | [`Listener::tls`] | `listener`, `tls` |
+//! | a TLS stream, a Unix socket, anything that a client has opened | [`Upgrader::over`] | `listener` |
 //! | a hyper service | [`upgrade`], [`Upgrader`] | `upgrade`; `http2` for RFC 8441 |
 //! | an axum router | [`axum::WebSocketUpgrade`] | `axum`; `http2` for RFC 8441 |
 //! | a tonic server | [`Listener::incoming`] | `listener`, `tonic` |
@@ -125,7 +126,7 @@ pub use handshake::Proxy;
 #[cfg(feature = "axum")]
 pub use handshake::axum;
 #[cfg(feature = "listener")]
-pub use handshake::{Accepted, Incoming, Listener, ListenerAddr};
+pub use handshake::{Accepted, Incoming, Listener, ListenerAddr, Opened};
 #[cfg(feature = "connect")]
 pub use handshake::{Client, ConnectError, Connector, connect};
 #[cfg(feature = "upgrade")]

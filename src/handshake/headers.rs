@@ -1,6 +1,10 @@
 //! What both ends need of HTTP's header fields and of section 4 of RFC 6455. Nothing here reads or writes.
 
 use base64::Engine;
+#[cfg(feature = "upgrade")]
+use base64::alphabet::STANDARD;
+#[cfg(feature = "upgrade")]
+use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 use base64::prelude::BASE64_STANDARD;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use sha1::{Digest, Sha1};
@@ -44,10 +48,15 @@ pub(super) fn accept_for(key: &[u8]) -> String {
     BASE64_STANDARD.encode(digest.finalize())
 }
 
+/// The 4 bits that a key has too many may be anything (RFC 4648, section 3.5); some clients make keys of letters.
+#[cfg(feature = "upgrade")]
+const LENIENT: GeneralPurpose =
+    GeneralPurpose::new(&STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
+
 /// Whether this is a key: 16 bytes in base64 (section 4.1, item 7).
 #[cfg(feature = "upgrade")]
 pub(super) fn is_key(key: &[u8]) -> bool {
-    BASE64_STANDARD.decode(key).is_ok_and(|nonce| nonce.len() == 16)
+    LENIENT.decode(key).is_ok_and(|nonce| nonce.len() == 16)
 }
 
 /// Whether this is a token of HTTP (RFC 9110, section 5.6.2), as the name of a subprotocol must be.
@@ -84,6 +93,7 @@ mod tests {
     #[test]
     fn key_is_16_bytes_in_base64() {
         assert!(is_key(b"dGhlIHNhbXBsZSBub25jZQ=="));
+        assert!(is_key(b"abcdefghijklmnopqrstuv=="));
         for wrong in [
             "",
             "dGhlIHNhbXBsZSBub25jZQ",

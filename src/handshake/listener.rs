@@ -26,7 +26,8 @@ pub use incoming::{Incoming, ListenerAddr};
 /// Long enough for TLS and an HTTP request over a slow mobile link, short enough not to keep much for a client that does not mean it.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 
-/// More than a server completes in the time that one handshake takes; together they hold a few MiB.
+/// More than a server completes in the time that one handshake takes. Together they hold a few MiB, and with clients that send
+/// as much as they may some tens of MiB.
 const MAX_HANDSHAKES: usize = 512;
 
 /// What Linux allows. With the 128 of `TcpListener::bind`, it drops connections, or resets them, when a thousand clients come back at once.
@@ -48,8 +49,8 @@ const BACKLOG: u32 = 4096;
 /// They run in tasks of their own, at most [`max_handshakes`](Self::max_handshakes) at once; none waits for
 /// another. Where that many are under way or wait to be accepted, no more connections are: they wait in the backlog of the operating
 /// system. One that takes longer than [`time_limit`](Self::time_limit) is cut. One that fails is an event of the `tracing`
-/// crate, at level INFO, with the peer's address; trouble with accepting (no more file descriptors) is one at WARN, and accepting goes on a second
-/// later. Dropping the listener ends all that are under way.
+/// crate, at level INFO, with the peer's address. Trouble with accepting (no more file descriptors) is one at WARN, and
+/// accepting goes on a second later; so is reaching the limit. Dropping the listener ends all that are under way.
 ///
 /// # Examples
 ///
@@ -79,6 +80,8 @@ pub struct Listener {
     handshakes: JoinSet<Option<Accepted>>,
     /// After trouble with accepting.
     pause: Option<Pin<Box<Sleep>>>,
+    /// The limit of handshakes has been reached, and that was logged.
+    is_full: bool,
     shutdown: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
@@ -131,6 +134,7 @@ impl Listener {
             max_handshakes: MAX_HANDSHAKES,
             handshakes: JoinSet::new(),
             pause: None,
+            is_full: false,
             shutdown: None,
         })
     }
@@ -146,7 +150,25 @@ impl Listener {
 
     /// Speaks TLS on every connection. Default: does not.
     ///
-    /// Whatever protocols the configuration names for ALPN, the listener offers `http/1.1`, the one it speaks.
+    /// Whatever protocols the configuration names for ALPN, the listener offers `http/1.1`, the one it speaks. The
+    /// feature `tls` brings rustls without a cryptography provider: choose one with rustls' own features.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # fn secure(listener: fastwebsockets_stream::Listener) -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    /// use tokio_rustls::rustls::ServerConfig;
+    /// use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+    ///
+    /// let certificates = CertificateDer::pem_file_iter("certificate.pem")?.collect::<Result<_, _>>()?;
+    /// let key = PrivateKeyDer::from_pem_file("key.pem")?;
+    /// let config = ServerConfig::builder().with_no_client_auth().with_single_cert(certificates, key)?;
+    /// let listener = listener.tls(Arc::new(config));
+    /// # drop(listener);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn tls(mut self, config: Arc<tokio_rustls::rustls::ServerConfig>) -> Self {
@@ -191,7 +213,8 @@ impl Listener {
 
     /// Takes no more connections, and gives the port back.
     ///
-    /// Handshakes that are under way may finish, and are still accepted; then [`accept`](Self::accept) gives `None`. Streams that were
+    /// Handshakes that are under way may finish, and are still accepted; then [`accept`](Self::accept) gives `None`. What
+    /// waits in the backlog is reset by the system. Streams that were
     /// accepted are not concerned: end each with [`WebSocketStream::close`], which tells the client.
     pub fn close(&mut self) {
         self.tcp = None;

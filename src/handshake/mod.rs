@@ -20,6 +20,8 @@ pub mod axum;
 mod client;
 #[cfg(feature = "listener")]
 mod listener;
+#[cfg(feature = "listener")]
+mod over;
 #[cfg(feature = "tonic")]
 mod tonic;
 #[cfg(any(feature = "listener", feature = "connect"))]
@@ -31,6 +33,8 @@ pub use client::*;
 pub use listener::{Accepted, Incoming, Listener, ListenerAddr};
 #[cfg(feature = "upgrade")]
 pub use origin::Origins;
+#[cfg(feature = "listener")]
+pub use over::Opened;
 #[cfg(feature = "upgrade")]
 pub use rejection::Rejection;
 #[cfg(any(feature = "listener", feature = "connect"))]

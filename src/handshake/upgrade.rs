@@ -113,7 +113,8 @@ impl Upgrader {
     /// Adds subprotocols that the server speaks (RFC 6455, section 1.9). Default: none.
     ///
     /// The first one on the *client's* list that is among them is chosen; their own order does not count. If there is none,
-    /// the answer names none, and it is the client that decides (browsers then fail).
+    /// the answer names none, and it is the client that decides (browsers then fail). One that is no token of HTTP is never
+    /// chosen.
     #[must_use]
     pub fn subprotocols<I>(mut self, subprotocols: I) -> Self
     where

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::support::serve::{Http, Server};
-use crate::support::{bulk, echo, exchange, tls, within};
+use crate::support::{bulk, echo, exchange, rejection, tls, within};
 
 fn half_close() -> Config {
     Config::new(PayloadType::Binary).half_close(true)
@@ -135,6 +135,44 @@ async fn axum_handler_is_reached_over_both_versions() {
     within(exchange(client.connect(&url).await.unwrap().0, &bytes)).await;
     let http2 = within(client.http2(&url)).await.unwrap();
     within(exchange(http2.connect(&url).await.unwrap().0, &bytes)).await;
+}
+
+/// Neither `Send` nor `'static`, and a byte at a time.
+#[tokio::test]
+async fn handshake_over_any_transport_leaves_it_bare() {
+    let (near, far) = tokio::io::duplex(1);
+    let (mut near, mut far) = ((near, std::rc::Rc::new(())), (far, std::rc::Rc::new(())));
+    let upgrader = Upgrader::new(half_close()).subprotocols(["v1"]);
+    let client = Client::new(half_close()).subprotocols(["v1"]);
+    let both =
+        async { tokio::join!(client.over(&mut near.0, "ws://host/path?q"), upgrader.over(&mut far.0)) };
+    let (connected, opened) = within(both).await;
+    let opened = opened.unwrap();
+    assert_eq!((&*opened.request.uri.to_string(), opened.subprotocol.as_deref()), ("/path?q", Some("v1")));
+    assert!(!format!("{opened:?}").contains('q'), "{opened:?}");
+    let (stream, serving) = (connected.unwrap().0, echo(opened.stream));
+    let bytes = bulk(10_000, 6);
+    let (_, served) = within(async { tokio::join!(exchange(stream, &bytes), serving) }).await;
+    served.unwrap();
+}
+
+#[tokio::test]
+async fn handshake_over_any_transport_is_refused_with_its_reason() {
+    let (mut near, far) = tokio::io::duplex(1024);
+    near.write_all(b"GET / HTTP/1.1\r\nHost: host\r\n\r\n").await.unwrap();
+    let asked = tokio::spawn(async move {
+        let mut answer = String::new();
+        near.read_to_string(&mut answer).await.unwrap();
+        answer
+    });
+    let error = within(Upgrader::new(half_close()).over(far)).await.unwrap_err();
+    assert_eq!(rejection(&error).status(), 400);
+    assert!(asked.await.unwrap().starts_with("HTTP/1.1 400 "));
+
+    let (near, far) = tokio::io::duplex(1024);
+    drop(near);
+    let error = within(Upgrader::new(half_close()).over(far)).await.unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::UnexpectedEof);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The client as a tower service, for what wants a connection and not a WebSocket.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -44,7 +45,7 @@ pub struct Connector {
     to: To,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum To {
     /// Always there; the call's URI matters only inside.
     There(Target),
@@ -73,6 +74,15 @@ impl Client {
         Upgrade::new(self, &target)?;
         let to = if is_path { To::Path(target.path) } else { To::There(target) };
         Ok(Connector { client: self.clone(), to })
+    }
+}
+
+impl fmt::Debug for To {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            To::There(target) => f.debug_tuple("There").field(target).finish(),
+            To::Path(path) => f.debug_tuple("Path").field(&path.path()).finish(),
+        }
     }
 }
 

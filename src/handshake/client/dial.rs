@@ -2,8 +2,10 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::time::Duration;
 
 use hyper_util::client::legacy::connect::HttpConnector;
+use tokio::time::Instant;
 use tower_service::Service;
 
 use super::uri::{Target, http_uri};
@@ -50,6 +52,11 @@ pub(super) async fn tcp(host: &str, port: u16, deadline: Deadline) -> Result<May
     let mut connector = HttpConnector::new();
     // A frame per write meets Nagle's algorithm and delayed acknowledgement otherwise.
     connector.set_nodelay(true);
+    // hyper-util divides it among the addresses of a family: one that drops SYNs must not use up the time of the next.
+    // A second more than there is, so that with one address it is the limit that ends it, and says so.
+    connector.set_connect_timeout(
+        deadline.at.map(|at| at.saturating_duration_since(Instant::now()) + Duration::from_secs(1)),
+    );
     let connecting = async {
         let uri = http_uri("http", host, port).ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
         let connected = match poll_fn(|cx| connector.poll_ready(cx)).await {

@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{self, HeaderName};
+use http::header::{self, HeaderMap, HeaderName};
 use http::{Response, StatusCode, Version};
 
 /// Why [`connect`](crate::connect), a [`Client`](crate::Client) or what is made of one did not get a stream.
@@ -32,10 +32,12 @@ pub enum ConnectError {
         reason: &'static str,
     },
     /// A subprotocol that cannot be asked for (section 4.1, item 10). [`InvalidInput`](io::ErrorKind::InvalidInput).
-    #[error("cannot ask for the subprotocol {name:?}: {reason}")]
+    ///
+    /// It is not shown: some clients send a token as one.
+    #[error("cannot ask for subprotocol number {number}: {reason}")]
     Subprotocol {
-        /// Its name.
-        name: String,
+        /// Which, counted from 1.
+        number: usize,
         /// Why not.
         reason: &'static str,
     },
@@ -141,12 +143,14 @@ pub enum ConnectError {
         received: String,
     },
     /// The server uses a subprotocol that was not asked for, or several (section 4.1, response item 6).
-    #[error("the server uses the subprotocol {received:?}, expected none or one of {asked:?}")]
+    #[error(
+        "the server uses the subprotocol {received:?}, expected none or one of the {asked} that were asked for"
+    )]
     SubprotocolNotAsked {
         /// What Sec-WebSocket-Protocol says.
         received: String,
-        /// What was asked for.
-        asked: Vec<String>,
+        /// How many were asked for.
+        asked: usize,
     },
     /// The server did not agree to HTTP/2 in TLS. [`Unsupported`](io::ErrorKind::Unsupported).
     #[cfg(feature = "http2")]
@@ -165,10 +169,14 @@ pub enum ConnectError {
         /// What came instead.
         received: &'static str,
     },
-    /// The shared HTTP/2 connection has ended. [`NotConnected`](io::ErrorKind::NotConnected).
+    /// The shared HTTP/2 connection has ended. The kind is that of an [`io::Error`] inside, else
+    /// [`NotConnected`](io::ErrorKind::NotConnected).
     #[cfg(feature = "http2")]
-    #[error("the HTTP/2 connection has ended")]
-    Http2Ended,
+    #[error("the HTTP/2 connection has ended{}", why(.0.as_deref()))]
+    Http2Ended(
+        /// Why, if it was not in peace.
+        Option<std::sync::Arc<hyper::Error>>,
+    ),
 }
 
 impl ConnectError {
@@ -206,17 +214,16 @@ impl ConnectError {
             #[cfg(feature = "http2")]
             Self::NotHttp2 { .. } | Self::NoExtendedConnect { .. } => ErrorKind::Unsupported,
             #[cfg(feature = "http2")]
-            Self::Http2Ended => ErrorKind::NotConnected,
+            Self::Http2Ended(error) => {
+                let inside = error.as_deref().and_then(|error| io_inside(error));
+                inside.map_or(ErrorKind::NotConnected, io::Error::kind)
+            }
         }
     }
 
     /// A status other than the expected one. What is secret in the response stays out of `Debug`.
     pub(super) fn rejected(mut response: Response<Bytes>) -> Self {
-        for (name, value) in response.headers_mut().iter_mut() {
-            if is_secret(name) {
-                value.set_sensitive(true);
-            }
-        }
+        hide_secrets(response.headers_mut());
         Self::Rejected(Box::new(response))
     }
 }
@@ -224,6 +231,15 @@ impl ConnectError {
 impl From<ConnectError> for io::Error {
     fn from(error: ConnectError) -> Self {
         io::Error::new(error.kind(), error)
+    }
+}
+
+/// Keeps what is secret out of `Debug`.
+pub(super) fn hide_secrets(fields: &mut HeaderMap) {
+    for (name, value) in fields.iter_mut() {
+        if is_secret(name) {
+            value.set_sensitive(true);
+        }
     }
 }
 
@@ -257,6 +273,13 @@ fn kind_of_http(error: &hyper::Error) -> io::ErrorKind {
     } else {
         io::ErrorKind::Other
     }
+}
+
+#[cfg(feature = "http2")]
+fn why(error: Option<&hyper::Error>) -> String {
+    error.map_or_else(String::new, |error| {
+        format!(": {} (a server that speaks only HTTP/1.1 ends it at once)", causes(error))
+    })
 }
 
 /// hyper's errors say the reason only in their sources.

@@ -92,7 +92,7 @@ impl<'a> Upgrade<'a> {
         let config = self.client.config.clone();
         let stream =
             WebSocketStream::from_transport(parts.io.into_inner(), Role::Client, parts.read_buf, config);
-        Ok((stream, response.map(drop)))
+        Ok((stream, response::told(response)))
     }
 }
 

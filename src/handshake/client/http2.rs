@@ -49,13 +49,15 @@ const FOR_SETTINGS: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct Http2 {
     client: Client,
+    /// Whether by TLS, to which host and port; `None` if the caller has made the transport.
+    leads_to: Option<(bool, String, u16)>,
     requests: SendRequest<Empty<Bytes>>,
     settings: watch::Receiver<Settings>,
 }
 
 impl Client {
     /// Opens an HTTP/2 connection for WebSockets: with TLS and `h2` by ALPN for `wss://`, with prior knowledge (RFC 9113,
-    /// section 3.3) for `ws://`. Of the URI only scheme, host and port count.
+    /// section 3.3) for `ws://`. Of the URI only scheme, host and port count, and not its user and password.
     ///
     /// The time limit is for this, and anew for each [`Http2::connect`].
     ///
@@ -71,17 +73,21 @@ impl Client {
         let deadline = self.deadline();
         let io = dial::dial(self, &target, b"h2", deadline).await?;
         #[cfg(feature = "tls")]
-        if let super::MaybeTlsStream::Tls(tls) = &io
+        if target.secure // Else the TLS is a proxy's.
+            && let super::MaybeTlsStream::Tls(tls) = &io
             && let agreed = tls.get_ref().1.alpn_protocol()
             && agreed != Some(b"h2")
         {
             let received = crate::handshake::headers::excerpt(agreed.unwrap_or_default());
             return Err(ConnectError::NotHttp2 { received });
         }
-        deadline.keep("starting HTTP/2", self.start(io)).await
+        let leads_to = Some((target.secure, target.host.clone(), target.port));
+        deadline.keep("starting HTTP/2", self.start(io, leads_to)).await
     }
 
     /// The same over a transport that the caller has made, on which the server expects HTTP/2.
+    ///
+    /// Where it leads is not known, so [`Http2::connect`] takes any URI, and its credentials go to whoever is there.
     ///
     /// # Errors
     ///
@@ -94,15 +100,15 @@ impl Client {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        self.deadline().keep("starting HTTP/2", self.start(io)).await
+        self.deadline().keep("starting HTTP/2", self.start(io, None)).await
     }
 
-    async fn start<S>(&self, io: S) -> Result<Http2, ConnectError>
+    async fn start<S>(&self, io: S, leads_to: Option<(bool, String, u16)>) -> Result<Http2, ConnectError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (requests, settings) = driver::start(io).await.map_err(ConnectError::Http)?;
-        Ok(Http2 { client: self.clone(), requests, settings })
+        Ok(Http2 { client: self.clone(), leads_to, requests, settings })
     }
 }
 
@@ -110,13 +116,17 @@ impl Http2 {
     /// Opens a WebSocket as a stream of this connection: CONNECT with `:protocol` websocket, subprotocols and header
     /// fields as [`Client::connect`] sends them, no key. The server answers 200.
     ///
-    /// It waits for the server's SETTINGS, at most 5 seconds or the time limit (with none, as long as it takes), and asks
-    /// only if they allow it. Where the server's limit of concurrent streams is reached, it waits for one of them to end.
+    /// It waits for the server's SETTINGS, at most 5 seconds (and the time limit), and asks only if they allow it. Where
+    /// the server's limit of concurrent streams is reached, it waits for one of them to end.
+    ///
+    /// All streams share the connection's window of 5 MiB, and each has one of 2 MiB: streams that nobody reads hold up
+    /// the others.
     ///
     /// # Errors
     ///
-    /// A [`ConnectError`], among them [`NoExtendedConnect`](ConnectError::NoExtendedConnect) and
-    /// [`Http2Ended`](ConnectError::Http2Ended).
+    /// A [`ConnectError`], among them [`NoExtendedConnect`](ConnectError::NoExtendedConnect),
+    /// [`Http2Ended`](ConnectError::Http2Ended), and [`Uri`](ConnectError::Uri) for another scheme, host or port than the
+    /// connection leads to.
     ///
     /// # Cancel safety
     ///
@@ -125,10 +135,12 @@ impl Http2 {
         &self,
         uri: &str,
     ) -> Result<(WebSocketStream<TokioIo<Upgraded>>, Response<()>), ConnectError> {
-        let request = self.request(&Target::parse(uri)?)?;
+        let target = Target::parse(uri)?;
+        self.check_leads_to(&target)?;
+        let request = self.request(&target)?;
         let deadline = self.client.deadline();
         let allowed = async {
-            if self.client.time_limit < FOR_SETTINGS || deadline.at.is_none() {
+            if self.client.time_limit < FOR_SETTINGS {
                 return self.settled().await;
             }
             let none = Err(ConnectError::NoExtendedConnect { received: "no SETTINGS came within 5 seconds" });
@@ -139,7 +151,7 @@ impl Http2 {
         let answer = async {
             requests.send_request(request).await.map_err(|error| {
                 match error.is_closed() || error.is_canceled() {
-                    true => ConnectError::Http2Ended,
+                    true => self.ended(),
                     false => ConnectError::Http(error),
                 }
             })
@@ -158,7 +170,28 @@ impl Http2 {
         let io = deadline.keep(ANSWERING, async { upgrade.await.map_err(ConnectError::Http) }).await?;
         let config = self.client.config.clone();
         let stream = WebSocketStream::from_transport(TokioIo::new(io), Role::Client, [], config);
-        Ok((stream, response.map(drop)))
+        Ok((stream, response::told(response)))
+    }
+
+    /// Whether the connection has ended, so that another one is needed.
+    pub fn is_closed(&self) -> bool {
+        self.requests.is_closed()
+    }
+
+    /// > Connections that are made to an origin server […] MAY be reused for requests with multiple different URI
+    /// > authority components […] as long as the origin server is authoritative. (RFC 9113, section 9.1.1)
+    ///
+    /// That is not known of another one, and credentials may be in the request.
+    fn check_leads_to(&self, target: &Target) -> Result<(), ConnectError> {
+        let Some((secure, host, port)) = &self.leads_to else { return Ok(()) };
+        if (*secure, *port) == (target.secure, target.port) && host.eq_ignore_ascii_case(&target.host) {
+            return Ok(());
+        }
+        let scheme = if *secure { "wss" } else { "ws" };
+        Err(ConnectError::Uri {
+            uri: target.authority.clone(),
+            reason: format!("this HTTP/2 connection leads to {scheme}, {host}, port {port}"),
+        })
     }
 
     /// RFC 8441, section 5: as in HTTP/1.1, but for what HTTP/2 says in another way.
@@ -169,9 +202,9 @@ impl Http2 {
             .authority(host.as_bytes())
             .path_and_query(target.path.clone())
             .build()
-            .map_err(|error| ConnectError::Uri {
-                uri: target.authority.clone(),
-                reason: error.to_string(),
+            .map_err(|_| ConnectError::Header {
+                name: header::HOST,
+                reason: "it is no host with a port or without",
             })?;
         let mut request = Request::new(Empty::new());
         *request.method_mut() = Method::CONNECT;
@@ -186,14 +219,20 @@ impl Http2 {
     /// Waits until it is known whether the server takes WebSockets.
     async fn settled(&self) -> Result<(), ConnectError> {
         let mut settings = self.settings.clone();
-        let known =
-            settings.wait_for(|settings| *settings != Settings::Awaited).await.map(|settings| *settings);
-        match known {
+        let known = settings.wait_for(|settings| !matches!(settings, Settings::Awaited)).await;
+        match known.as_deref() {
             Ok(Settings::Refused) => {
                 Err(ConnectError::NoExtendedConnect { received: "its SETTINGS are without it" })
             }
-            Ok(_) => Ok(()),
-            Err(_) => Err(ConnectError::Http2Ended),
+            Ok(Settings::Awaited | Settings::Allowed) => Ok(()),
+            Ok(Settings::Ended(_)) | Err(_) => Err(self.ended()),
+        }
+    }
+
+    fn ended(&self) -> ConnectError {
+        match &*self.settings.borrow() {
+            Settings::Ended(error) => ConnectError::Http2Ended(error.clone()),
+            _ => ConnectError::Http2Ended(None),
         }
     }
 }

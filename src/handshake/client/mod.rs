@@ -13,6 +13,7 @@ mod response;
 mod tls;
 mod uri;
 
+use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
@@ -46,7 +47,7 @@ use uri::Target;
 ///
 /// # Cancel safety
 ///
-/// Dropping the future closes the connection. Nothing runs on.
+/// Dropping the future closes the connection. Nothing runs on but the resolver's thread, if it is still at it.
 ///
 /// # Examples
 ///
@@ -93,7 +94,7 @@ pub async fn connect(uri: &str, config: Config) -> Result<WebSocketStream<MaybeT
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Client {
     config: Config,
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -152,7 +153,11 @@ impl Client {
     /// two lost SYNs (3 s), a slow resolver (10 s) and a distant server, and ends before people or load balancers (60 s)
     /// give up.
     ///
-    /// [`Duration::MAX`] is no limit, and needs no timer in the runtime.
+    /// [`Duration::MAX`] is no limit. Then no timer is needed in the runtime, unless a name has addresses of both families.
+    ///
+    /// # Panics
+    ///
+    /// With a limit, connecting panics in a runtime without timers.
     #[must_use]
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = limit;
@@ -189,7 +194,7 @@ impl Client {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future closes the connection. Nothing runs on.
+    /// Dropping the future closes the connection. Nothing runs on but the resolver's thread, if it is still at it.
     pub async fn connect(
         &self,
         uri: &str,
@@ -256,7 +261,7 @@ impl Client {
     /// Adds what the caller has asked for: subprotocols, credentials, fields.
     fn add_fields(&self, fields: &mut HeaderMap, target: &Target) -> Result<(), ConnectError> {
         for (index, name) in self.subprotocols.iter().enumerate() {
-            let refuse = |reason| Err(ConnectError::Subprotocol { name: name.clone(), reason });
+            let refuse = |reason| Err(ConnectError::Subprotocol { number: index + 1, reason });
             // "The elements that comprise this value MUST be non-empty strings with characters in the range U+0021 to
             // U+007E not including separator characters [...] and MUST all be unique strings." (item 10)
             if !headers::is_token(name.as_bytes()) {
@@ -298,6 +303,19 @@ impl Client {
         const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
         let limit = self.time_limit;
         Deadline { limit, at: (limit < FOREVER).then(|| Instant::now() + limit) }
+    }
+}
+
+/// Names alone of header fields, and only how many subprotocols: tokens travel in both.
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
+        let mut debug = f.debug_struct("Client");
+        debug.field("config", &self.config).field("headers", &headers);
+        debug.field("subprotocols", &self.subprotocols.len()).field("time_limit", &self.time_limit);
+        #[cfg(feature = "proxy")]
+        debug.field("proxy", &self.proxy);
+        debug.finish_non_exhaustive()
     }
 }
 

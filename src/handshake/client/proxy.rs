@@ -72,16 +72,17 @@ impl Proxy {
         Ok(Proxy(Arc::new(Rules { matcher: Matcher::builder().all(url).build(), unusable: Vec::new() })))
     }
 
-    /// The proxies that the environment names now, by curl's variables: `HTTP_PROXY` for `ws://`, `HTTPS_PROXY` for
-    /// `wss://`, `ALL_PROXY` for what has none of its own; `NO_PROXY` lists hosts, domains and networks that need none.
-    /// Each also in lower case, which is read where the other is not set.
+    /// The proxies that the environment names now: `HTTP_PROXY` for `ws://`, `HTTPS_PROXY` for `wss://`, `ALL_PROXY` for
+    /// what has none of its own; `NO_PROXY` lists hosts, domains and networks that need none. Each also in lower case,
+    /// which is read where the other is not set.
     ///
     /// In a CGI program (`REQUEST_METHOD` is set) there are none, because there a client of the server could set
     /// `HTTP_PROXY`. A value that [`new`](Self::new) refuses is an error for each connection that it is meant for: none
     /// goes straight by accident.
     #[must_use]
     pub fn from_env() -> Self {
-        Self::from_variables(|name| std::env::var(name).ok())
+        // What is not Unicode must not count as not set: that would lead straight. With U+FFFD in it, it is refused.
+        Self::from_variables(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
     }
 
     fn from_variables(get: impl Fn(&str) -> Option<String>) -> Self {
@@ -115,7 +116,11 @@ impl Proxy {
     /// The proxy for a server; `None` for straight.
     pub(super) fn way_to(&self, target: &Target) -> Result<Option<Intercept>, ConnectError> {
         // hyper-util knows only the schemes of HTTP.
-        let Some(way) = target.http(&target.host).and_then(|uri| self.0.matcher.intercept(&uri)) else {
+        let uri = target.http(&target.host).ok_or_else(|| ConnectError::Uri {
+            uri: target.authority.clone(),
+            reason: "its host cannot stand in a URI for a proxy".into(),
+        })?;
+        let Some(way) = self.0.matcher.intercept(&uri) else {
             return Ok(None);
         };
         match self.0.unusable.iter().find(|(name, _)| *way.uri() == *format!("socks4://{name}/")) {
@@ -172,6 +177,12 @@ pub(super) async fn open(
     let _ = client;
     // hyper-util's own resolution for socks5:// blocks the thread.
     let name = if scheme == "socks5" { resolve(target, deadline).await? } else { target.host.clone() };
+    if let Some((user, password)) = way.raw_auth() {
+        check_credentials(user, password, &name).map_err(|reason| ConnectError::ProxyUri {
+            proxy: format!("{scheme}://{host}:{port}"),
+            reason,
+        })?;
+    }
     let io = dial::tcp(host, port, deadline).await?;
     #[cfg(feature = "tls")]
     let io = match tls {
@@ -207,6 +218,21 @@ pub(super) async fn open(
         }
     };
     Ok(deadline.keep(ANSWERING, opening).await?.into_inner().into_inner())
+}
+
+/// RFC 1929 has one octet for each length; hyper-util one buffer of 262 for all that is sent.
+fn check_credentials(user: &str, password: &str, host: &str) -> Result<(), String> {
+    const MOST: usize = 262;
+    // Greeting, credentials, request: what each needs beside them.
+    let sum = 3 + (3 + user.len() + password.len()) + (7 + host.len());
+    if user.len() > 255 || password.len() > 255 || sum > MOST {
+        return Err(format!(
+            "user, password and the server's name have {} bytes; at most {} fit",
+            user.len() + password.len() + host.len(),
+            MOST - 13
+        ));
+    }
+    Ok(())
 }
 
 /// The first address of the server.

@@ -2,9 +2,11 @@
 
 use http::header::{self, HeaderMap, HeaderName};
 use http::{Response, Version};
+use hyper::upgrade::OnUpgrade;
 
 use super::super::headers;
 use super::ConnectError;
+use super::error::hide_secrets;
 
 /// Checks a response with the status 101. `key` is what the request had, `asked` its subprotocols.
 pub(super) fn check<B>(response: &Response<B>, key: &str, asked: &[String]) -> Result<(), ConnectError> {
@@ -52,9 +54,17 @@ pub(super) fn check_chosen(fields: &HeaderMap, asked: &[String]) -> Result<(), C
     };
     if !was_asked {
         let received = received(fields, &header::SEC_WEBSOCKET_PROTOCOL);
-        return Err(ConnectError::SubprotocolNotAsked { received, asked: asked.to_vec() });
+        return Err(ConnectError::SubprotocolNotAsked { received, asked: asked.len() });
     }
     Ok(())
+}
+
+/// What the caller gets of the response: its head, without hyper's way to an upgrade that has been taken.
+pub(super) fn told<B>(response: Response<B>) -> Response<()> {
+    let mut response = response.map(drop);
+    response.extensions_mut().remove::<OnUpgrade>();
+    hide_secrets(response.headers_mut());
+    response
 }
 
 /// All lines of a field, for an error.

@@ -1,5 +1,6 @@
 //! The URI of a WebSocket (RFC 6455, section 3), parsed once.
 
+use std::fmt;
 use std::net::Ipv6Addr;
 
 use base64::Engine;
@@ -15,7 +16,7 @@ const NO_SCHEME: &str = "it has no scheme, expected \"ws://\" or \"wss://\"";
 const NO_HOST: &str = "it has no host";
 
 /// Whom to ask, and for what.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Target {
     /// `wss`
     pub(super) secure: bool,
@@ -74,6 +75,17 @@ impl Target {
     #[cfg(feature = "proxy")]
     pub(super) fn http(&self, host: &str) -> Option<Uri> {
         http_uri(if self.secure { "https" } else { "http" }, host, self.port)
+    }
+}
+
+/// Without the query, which may be a token.
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Target")
+            .field("secure", &self.secure)
+            .field("authority", &self.authority)
+            .field("path", &self.path.path())
+            .finish_non_exhaustive()
     }
 }
 

@@ -56,15 +56,29 @@ impl Listener {
 
     /// Begins the handshake of the next connection, if there may be one more.
     fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(tcp) = self.tcp.as_ref().filter(|_| self.handshakes.len() < self.max_handshakes) else {
+        let Some(tcp) = &self.tcp else {
             return Poll::Pending; // A handshake that ends wakes.
         };
+        if self.handshakes.len() >= self.max_handshakes {
+            if !self.is_full {
+                self.is_full = true;
+                tracing::warn!(
+                    limit = self.max_handshakes,
+                    "so many handshakes are under way: accepting pauses"
+                );
+            }
+            return Poll::Pending; // As above.
+        }
+        // With some distance, so that it is not logged for each one.
+        self.is_full &= self.handshakes.len() > self.max_handshakes / 2;
         if let Some(pause) = &mut self.pause {
             ready!(pause.as_mut().poll(cx));
             self.pause = None;
         }
         match ready!(tcp.poll_accept(cx)) {
             Ok((tcp, peer_addr)) => {
+                // Without timers this panics here, where it is seen, and not in the task.
+                drop(sleep(PAUSE));
                 self.handshakes.spawn(self.settings.clone().run(tcp, peer_addr));
             }
             Err(error) if is_of_the_connection(&error) => {

@@ -40,6 +40,13 @@ impl Listener {
     }
 }
 
+impl Incoming {
+    /// The address it listens at.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.0.local_addr()
+    }
+}
+
 impl Stream for Incoming {
     type Item = io::Result<WebSocketStream<MaybeTlsStream>>;
 
@@ -53,7 +60,14 @@ impl Stream for Incoming {
 /// It is a type of its own so that a handler under `axum::serve` can have it as
 /// [`ConnectInfo<ListenerAddr>`](https://docs.rs/axum/0.8/axum/extract/struct.ConnectInfo.html).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ListenerAddr(pub SocketAddr);
+pub struct ListenerAddr(SocketAddr);
+
+impl ListenerAddr {
+    /// The address of the socket.
+    pub fn socket_addr(&self) -> SocketAddr {
+        self.0
+    }
+}
 
 impl fmt::Display for ListenerAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

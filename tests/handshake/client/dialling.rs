@@ -264,7 +264,7 @@ async fn server_of_tungstenite_is_a_peer() {
 #[tokio::test]
 async fn server_of_fastwebsockets_is_a_peer() {
     let (port, server) = serve(async |io| {
-        let service = service_fn(async |mut request: hyper::Request<hyper::body::Incoming>| {
+        let service = service_fn(|mut request: hyper::Request<hyper::body::Incoming>| async move {
             let (response, websocket) = fastwebsockets::upgrade::upgrade(&mut request).unwrap();
             tokio::spawn(async move {
                 let mut websocket = websocket.await.unwrap();

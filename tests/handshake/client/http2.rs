@@ -23,7 +23,7 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
 use crate::support::authority::Authority;
-use crate::support::client::{SHORT, assert_echo, config, echo_config, read_head, serve};
+use crate::support::client::{SHORT, assert_echo, config, echo_config, read_head, serve, soon};
 
 type Heads = Arc<Mutex<Vec<Request<()>>>>;
 
@@ -101,7 +101,7 @@ async fn streams_share_one_connection() {
     // The server accepts once.
     let http2 = client.http2(&format!("ws://localhost:{port}")).await.unwrap();
     let (mut one, _) = http2.connect(&format!("ws://user:pass@localhost:{port}/echo?1")).await.unwrap();
-    let (two, response) = http2.clone().connect("wss://other.example/protocol").await.unwrap();
+    let (two, response) = http2.clone().connect(&format!("ws://localhost:{port}/protocol")).await.unwrap();
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()["sec-websocket-protocol"], "two");
     one.write_all(b"first").await.unwrap();
@@ -118,7 +118,7 @@ async fn streams_share_one_connection() {
     let heads = heads.lock().unwrap();
     for (head, uri) in heads
         .iter()
-        .zip([format!("http://localhost:{port}/echo?1"), "https://other.example/protocol".to_owned()])
+        .zip([format!("http://localhost:{port}/echo?1"), format!("http://localhost:{port}/protocol")])
     {
         assert_eq!(head.method(), Method::CONNECT);
         assert_eq!(head.uri().to_string(), uri);
@@ -174,7 +174,7 @@ async fn server_that_has_not_enabled_it_is_told_from_its_settings() {
         // Without a limit: what tells is not a clock.
         let client = Client::new(config()).time_limit(Duration::MAX);
         let http2 = client.http2(&format!("ws://localhost:{port}")).await.unwrap();
-        let error = http2.connect("ws://localhost/").await.unwrap_err();
+        let error = soon(http2.connect(&format!("ws://localhost:{port}/"))).await.unwrap_err();
         assert!(matches!(error, ConnectError::NoExtendedConnect { .. }), "{error:?}");
         assert_eq!(error.kind(), ErrorKind::Unsupported);
         let text = error.to_string();
@@ -189,7 +189,7 @@ async fn server_that_sends_no_settings_is_given_up_at_the_limit() {
     let (port, server) = serve(async |mut io| tokio::io::copy(&mut io, &mut tokio::io::sink()).await).await;
     let http2 =
         Client::new(config()).time_limit(SHORT).http2(&format!("ws://localhost:{port}")).await.unwrap();
-    let error = http2.connect("ws://localhost/").await.unwrap_err();
+    let error = http2.connect(&format!("ws://localhost:{port}/")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TimedOut);
     assert!(error.to_string().contains("SETTINGS"), "{error}");
     drop(http2);
@@ -215,9 +215,11 @@ async fn server_that_speaks_http1_is_an_error() {
     })
     .await;
     let http2 = Client::new(config()).http2(&format!("ws://localhost:{port}")).await.unwrap();
-    let error = http2.connect("ws://localhost/").await.unwrap_err();
-    assert!(matches!(error, ConnectError::Http2Ended), "{error:?}");
+    let error = http2.connect(&format!("ws://localhost:{port}/")).await.unwrap_err();
+    assert!(matches!(error, ConnectError::Http2Ended(Some(_))), "{error:?}");
     assert_eq!(error.kind(), ErrorKind::NotConnected);
+    assert!(error.to_string().contains("speaks only HTTP/1.1"), "{error}");
+    assert!(http2.is_closed());
     server.await.unwrap();
 }
 
@@ -229,7 +231,8 @@ async fn refusal_is_an_error_and_the_connection_goes_on() {
         .http2(&format!("ws://localhost:{port}"))
         .await
         .unwrap();
-    let refused = async |path: &str| http2.connect(&format!("ws://localhost{path}")).await.unwrap_err();
+    let refused =
+        async |path: &str| http2.connect(&format!("ws://localhost:{port}{path}")).await.unwrap_err();
 
     let error = refused("/403").await;
     assert!(error.to_string().contains("403 Forbidden, expected 200 OK"), "{error}");
@@ -242,7 +245,7 @@ async fn refusal_is_an_error_and_the_connection_goes_on() {
     assert!(matches!(refused("/extension").await, ConnectError::Extensions { .. }));
     assert!(matches!(refused("/protocol").await, ConnectError::SubprotocolNotAsked { .. }));
     assert!(matches!(refused("/echo#x").await, ConnectError::Uri { .. }));
-    assert_echo(http2.connect("ws://localhost/echo").await.unwrap().0).await;
+    assert_echo(http2.connect(&format!("ws://localhost:{port}/echo")).await.unwrap().0).await;
     drop(http2);
     server.await.unwrap();
 }
@@ -252,9 +255,9 @@ async fn request_that_is_never_answered_is_given_up_at_the_limit_and_the_connect
     let (port, server, _) = websockets().await;
     let http2 =
         Client::new(echo_config()).time_limit(SHORT).http2(&format!("ws://localhost:{port}")).await.unwrap();
-    let error = http2.connect("ws://localhost/never").await.unwrap_err();
+    let error = http2.connect(&format!("ws://localhost:{port}/never")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TimedOut);
-    assert_echo(http2.connect("ws://localhost/echo").await.unwrap().0).await;
+    assert_echo(http2.connect(&format!("ws://localhost:{port}/echo")).await.unwrap().0).await;
     drop(http2);
     server.await.unwrap();
 }
@@ -269,8 +272,9 @@ async fn stream_beyond_the_servers_limit_waits_for_one_to_end() {
     })
     .await;
     let http2 = Client::new(echo_config()).http2(&format!("ws://localhost:{port}")).await.unwrap();
-    let (first, _) = http2.connect("ws://localhost/echo").await.unwrap();
-    let mut second = Box::pin(http2.connect("ws://localhost/echo"));
+    let (first, _) = http2.connect(&format!("ws://localhost:{port}/echo")).await.unwrap();
+    let uri = format!("ws://localhost:{port}/echo");
+    let mut second = Box::pin(http2.connect(&uri));
     assert!(second.as_mut().now_or_never().is_none());
     let ((), second) = tokio::join!(assert_echo(first), second);
     assert_echo(second.unwrap().0).await;
@@ -278,15 +282,34 @@ async fn stream_beyond_the_servers_limit_waits_for_one_to_end() {
     server.await.unwrap();
 }
 
+/// Credentials, and what is to go by TLS, stay where they belong.
+#[tokio::test]
+async fn uri_of_another_server_is_refused_before_anything_is_sent() {
+    let (port, server, _) = websockets().await;
+    let http2 = Client::new(echo_config()).http2(&format!("ws://localhost:{port}")).await.unwrap();
+    for uri in [
+        format!("wss://user:secret@localhost:{port}/echo"),
+        format!("ws://user:secret@bank.example:{port}/echo"),
+        "ws://user:secret@localhost/echo".to_owned(),
+    ] {
+        let error = http2.connect(&uri).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(error.to_string().contains(&format!("leads to ws, localhost, port {port}")), "{error}");
+        assert!(!error.to_string().contains("secret"), "{error}");
+    }
+    assert_echo(http2.connect(&format!("ws://LOCALHOST:{port}/echo")).await.unwrap().0).await;
+    server.abort();
+}
+
 #[tokio::test]
 async fn request_on_a_connection_that_has_ended_is_an_error() {
     let (port, server, _) = websockets().await;
     let http2 = Client::new(echo_config()).http2(&format!("ws://localhost:{port}")).await.unwrap();
-    let (mut stream, _) = http2.connect("ws://localhost/echo").await.unwrap();
+    let (mut stream, _) = http2.connect(&format!("ws://localhost:{port}/echo")).await.unwrap();
     server.abort();
     stream.read(&mut [0]).await.unwrap_err();
-    let error = http2.connect("ws://localhost/echo").await.unwrap_err();
-    assert!(matches!(error, ConnectError::Http2Ended), "{error:?}");
+    let error = http2.connect(&format!("ws://localhost:{port}/echo")).await.unwrap_err();
+    assert!(matches!(error, ConnectError::Http2Ended(_)), "{error:?}");
 }
 
 /// Tells when it is dropped.
@@ -335,10 +358,13 @@ fn assert_all_tasks_end<T>(work: impl AsyncFnOnce(Http2) -> T, enabled: bool) {
         let http2 = Client::new(echo_config()).http2_over(Guarded(near, dropped)).await.unwrap();
         assert!(runtime.metrics().num_alive_tasks() > 0);
         drop(work(http2).await);
-        assert!(transport.await.is_err());
-        while runtime.metrics().num_alive_tasks() > 0 {
-            tokio::task::yield_now().await;
-        }
+        assert!(soon(transport).await.is_err());
+        soon(async {
+            while runtime.metrics().num_alive_tasks() > 0 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
     });
     server.join().unwrap();
 }

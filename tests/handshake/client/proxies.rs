@@ -115,8 +115,8 @@ async fn refusal_of_a_proxy_is_an_error_with_what_it_answered() {
             "HTTP/1.1 403 No",
         ),
         ("http", &[b"HTTP/1.1 502 Bad Gateway\r\n\r\n"], ErrorKind::ConnectionRefused, "502 Bad Gateway"),
-        ("http", &[b"SSH-2.0-OpenSSH\r\n\r\n"], ErrorKind::InvalidData, "SSH-2.0"),
-        ("http", &[b"\x05\xff"], ErrorKind::InvalidData, "\\x05\\xff"),
+        ("http", &[b"SSH-2.0-OpenSSH\r\n\r\n"], ErrorKind::InvalidData, "begins \"S\""),
+        ("http", &[b"\x05\xff"], ErrorKind::InvalidData, "begins \"\\x05\""),
         ("http", &[b""], ErrorKind::UnexpectedEof, "unexpected end"),
         ("http", &[b"HTTP/1.1 200 O"], ErrorKind::UnexpectedEof, "HTTP/1.1 200 O"),
         ("http", &[long.as_bytes()], ErrorKind::ConnectionRefused, "too long"),
@@ -134,8 +134,8 @@ async fn refusal_of_a_proxy_is_an_error_with_what_it_answered() {
             ErrorKind::ConnectionRefused,
             "not allowed",
         ),
-        ("socks5h", &[b"HTTP/1.1 400 Bad Request\r\n\r\n"], ErrorKind::InvalidData, "HTTP/1.1 400"),
-        ("socks5h", &[b"\x04\x5b\0\0\0\0\0\0"], ErrorKind::InvalidData, "\\x04["),
+        ("socks5h", &[b"HTTP/1.1 400 Bad Request\r\n\r\n"], ErrorKind::InvalidData, "begins \"H"),
+        ("socks5h", &[b"\x04\x5b\0\0\0\0\0\0"], ErrorKind::InvalidData, "begins \"\\x04"),
         ("socks5h", &[b""], ErrorKind::UnexpectedEof, "SOCKS"),
     ] {
         let answers: Vec<Vec<u8>> = answers.iter().map(|answer| answer.to_vec()).collect();
@@ -266,6 +266,41 @@ async fn connect_in_this_environment(task: &str) {
             assert!(!reason.contains("secret"));
         }
         Err(error) => panic!("{error:?}"),
+    }
+}
+
+/// A server of HTTP/2 speaks first, so its first bytes may come in one segment with the proxy's answer.
+#[tokio::test]
+async fn bytes_in_one_segment_with_the_proxys_answer_are_the_servers() {
+    let (proxy_port, proxy) = serve(async |mut io| {
+        read_head(&mut io).await;
+        let settings = b"\0\0\x06\x04\0\0\0\0\0\0\x08\0\0\0\x01";
+        io.write_all(&[b"HTTP/1.1 200 OK\r\n\r\n", &settings[..]].concat()).await.unwrap();
+        let _ = tokio::io::copy(&mut io, &mut tokio::io::sink()).await;
+    })
+    .await;
+    let client = through(&format!("http://127.0.0.1:{proxy_port}")).time_limit(SHORT);
+    let http2 = client.http2("ws://server.example").await.unwrap();
+    // It has heard that it may ask: what it waits for is the answer.
+    let error = http2.connect("ws://server.example/").await.unwrap_err();
+    assert!(error.to_string().contains("waiting for the server's answer"), "{error}");
+    drop(http2);
+    proxy.await.unwrap();
+}
+
+#[tokio::test]
+async fn credentials_that_do_not_fit_are_refused_with_the_limit() {
+    for (user, password) in [(256, 0), (0, 256), (125, 125)] {
+        let url = format!("socks5h://{}:{}@127.0.0.1:PORT", "u".repeat(user), "p".repeat(password));
+        let (port, proxy) = serve(async |mut io| io.read(&mut [0]).await.unwrap_or(0)).await;
+        let client = through(&url.replace("PORT", &port.to_string()));
+        let error = client.connect("ws://server.example").await.unwrap_err();
+        assert!(matches!(&error, ConnectError::ProxyUri { .. }), "{error:?}");
+        assert!(
+            error.to_string().contains("at most 249 fit") && !error.to_string().contains("pp"),
+            "{error}"
+        );
+        proxy.abort();
     }
 }
 

@@ -108,13 +108,34 @@ async fn header_field_of_the_handshake_is_refused() {
     assert!(matches!(refused(many).await, ConnectError::Header { .. }));
 }
 
+/// Tokens travel in header fields, in subprotocols and in queries.
+#[tokio::test]
+async fn client_and_connector_show_no_values() {
+    let client = Client::new(config())
+        .subprotocols(["bearer.secret"])
+        .header(HeaderName::from_static("x-api-key"), HeaderValue::from_static("secret"));
+    for shown in [
+        format!("{client:?}"),
+        format!("{:?}", client.connector("ws://user:secret@host/path?token=secret").unwrap()),
+        format!("{:?}", client.connector("/path?token=secret").unwrap()),
+    ] {
+        assert!(shown.contains("x-api-key") && !shown.contains("secret"), "{shown}");
+    }
+}
+
 #[tokio::test]
 async fn subprotocol_that_is_no_token_or_repeated_is_refused() {
-    for names in [&[""][..], &["a b"], &["a,b"], &["\u{fc}"], &["a", "b", "a"], &["a\r\nx: y"], &["a/b"]] {
+    for names in
+        [&["x", ""][..], &["a b"], &["a,b"], &["\u{fc}"], &["a", "b", "a"], &["a\r\nx: y"], &["c2VjcmV0=="]]
+    {
         let client = Client::new(config()).subprotocols(names.iter().copied());
         let error = client.connect("ws://nowhere.invalid").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
-        assert!(matches!(&error, ConnectError::Subprotocol { .. }), "{names:?}: {error:?}");
+        assert!(
+            matches!(&error, ConnectError::Subprotocol { number, .. } if *number == names.len()),
+            "{names:?}: {error:?}"
+        );
+        assert!(!format!("{error} {error:?}").contains("c2VjcmV0"), "{error:?}");
     }
 }
 

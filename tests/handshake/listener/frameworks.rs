@@ -31,8 +31,8 @@ async fn connect(address: SocketAddr) -> (WebSocketStream<TcpStream>, SocketAddr
 async fn axum_serves_http_over_websockets_and_knows_the_peer() {
     let mut listener = listener().await;
     let address = listener.local_addr();
-    assert_eq!(axum::serve::Listener::local_addr(&listener).unwrap(), ListenerAddr(address));
-    assert_eq!(ListenerAddr(address).to_string(), address.to_string());
+    let local: ListenerAddr = axum::serve::Listener::local_addr(&listener).unwrap();
+    assert_eq!((local.socket_addr(), local.to_string()), (address, address.to_string()));
     let _: &mut Listener = &mut listener;
     let handler = async |ConnectInfo(peer): ConnectInfo<ListenerAddr>| peer.to_string();
     let router = Router::new().route("/whoami", get(handler));

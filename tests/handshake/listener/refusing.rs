@@ -1,5 +1,7 @@
 //! How a client that is refused is let go.
 
+use std::time::Duration;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{listener, meet, talk};
@@ -105,4 +107,18 @@ async fn refused_clients_leave_the_listener_as_it_was() {
     }
     let (mut raw, mut accepted) = meet(&mut listener).await;
     talk(&mut raw, &mut accepted.stream).await;
+}
+
+#[tokio::test]
+async fn refused_client_that_stays_gives_its_place_back_also_without_a_time_limit() {
+    let mut listener = listener().await.time_limit(Duration::MAX).max_handshakes(1);
+    let address = listener.local_addr();
+    let accepting = tokio::spawn(async move { listener.accept().await });
+    let mut bad = Raw::connect(address).await;
+    bad.send(&Request::new().without("Host").bytes()).await;
+    assert_eq!(bad.answer().await.status(), 400);
+    let good = Raw::connect(address).await.ask(&Request::new()).await;
+    assert_eq!(good.status(), 101);
+    assert!(within(accepting).await.unwrap().is_some());
+    drop(bad);
 }

@@ -27,6 +27,11 @@ pub async fn listen() -> (TcpListener, u16) {
     (listener, port)
 }
 
+/// Waits for what comes at once, or never where a promise is broken.
+pub async fn soon<T>(work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), work).await.expect("it does not come")
+}
+
 /// A port on which nobody listens.
 pub async fn nobody() -> u16 {
     listen().await.1

@@ -20,11 +20,13 @@ type Driven<S> = Connection<TokioIo<S>, Empty<Bytes>, Spawner>;
 const NOT_YET: usize = usize::MAX - 1;
 
 /// What the server's SETTINGS say of extended CONNECT (RFC 8441, section 3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) enum Settings {
     Awaited,
     Allowed,
     Refused,
+    /// The connection is no more, because of this.
+    Ended(Option<Arc<hyper::Error>>),
 }
 
 /// Starts HTTP/2 on a transport. The connection ends when the requests' sender and all streams are gone.
@@ -48,14 +50,15 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut connection = pin!(connection);
-    while *found.borrow() == Settings::Awaited {
+    while matches!(*found.borrow(), Settings::Awaited) {
         // SETTINGS are read by the task that hyper has given to the spawner, and nothing tells this one of them.
         let mut polled = pin!(polled.notified());
-        let has_ended = poll_fn(|cx| match connection.as_mut().poll(cx) {
-            Poll::Ready(_) => Poll::Ready(true),
-            Poll::Pending => polled.as_mut().poll(cx).map(|()| false),
+        let end = poll_fn(|cx| match connection.as_mut().poll(cx) {
+            Poll::Ready(end) => Poll::Ready(Some(end)),
+            Poll::Pending => polled.as_mut().poll(cx).map(|()| None),
         });
-        if has_ended.await {
+        if let Some(end) = end.await {
+            found.send_replace(Settings::Ended(end.err().map(Arc::new)));
             return;
         }
         if connection.is_extended_connect_protocol_enabled() {
@@ -64,8 +67,8 @@ where
             found.send_replace(Settings::Refused);
         }
     }
-    // An error here ends the streams and requests too, and they report it.
-    let _ = connection.await;
+    let end = connection.await;
+    found.send_replace(Settings::Ended(end.err().map(Arc::new)));
 }
 
 /// Gives hyper's futures to the runtime, and tells whenever one of them has been polled.

@@ -62,7 +62,7 @@ impl Seen {
     /// The first line, for an error.
     pub(super) fn answer(&self) -> String {
         self.with(|start| match start.bytes.split(|byte| matches!(byte, b'\r' | b'\n')).next() {
-            Some(line) if !line.is_empty() => format!("; it answered \"{}\"", excerpt(line)),
+            Some(line) if !line.is_empty() => format!("; its answer begins \"{}\"", excerpt(line)),
             _ => String::new(),
         })
     }
@@ -79,7 +79,12 @@ impl AsyncRead for Watched {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        let read = ready!(Pin::new(&mut self.io).poll_read(cx, buf));
+        // A byte at a time: hyper-util drops what it has read beyond the proxy's answer, and a server of HTTP/2 begins to
+        // speak by itself.
+        let mut byte = [0];
+        let mut one = ReadBuf::new(&mut byte);
+        let read = ready!(Pin::new(&mut self.io).poll_read(cx, &mut one));
+        buf.put_slice(one.filled());
         self.seen.with(|start| match &read {
             Ok(()) if buf.filled().len() == before => start.end = Some(io::ErrorKind::UnexpectedEof),
             Ok(()) => {
