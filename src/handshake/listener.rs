@@ -101,7 +101,7 @@ pub struct Accepted {
 impl Listener {
     /// Listens at an address, with the default settings. Of several addresses, at the first that can be had.
     ///
-    /// Requests are answered with streams of a [`Config`], or as an [`Upgrader`] says: with subprotocols, only to some
+    /// Requests are answered with streams of a [`Config`](crate::Config), or as an [`Upgrader`] says: with subprotocols, only to some
     /// origins, with further header fields.
     ///
     /// # Errors

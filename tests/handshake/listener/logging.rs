@@ -100,6 +100,21 @@ async fn what_is_not_tls_is_logged() {
 }
 
 #[tokio::test]
+async fn reaching_the_limit_of_handshakes_is_logged_once() {
+    log::install();
+    let mut listener = listener().await.max_handshakes(2);
+    let _stalled = [stalled(listener.local_addr()).await, stalled(listener.local_addr()).await];
+    let event = tokio::select! {
+        event = log::event(|event| event.get("limit") == "2") => event,
+        accepted = listener.accept() => panic!("{accepted:?}"),
+    };
+    assert_eq!(event.level, Level::WARN);
+    let _third = Raw::connect(listener.local_addr()).await;
+    assert!(futures_util::FutureExt::now_or_never(listener.accept()).is_none());
+    assert_eq!(log::events().iter().filter(|event| event.get("limit") == "2").count(), 1);
+}
+
+#[tokio::test]
 async fn handshake_that_succeeds_is_not_logged() {
     log::install();
     let mut listener = listener().await;

@@ -74,7 +74,7 @@ async fn refused_client_is_answered_once() {
 /// The rest that a client may send is limited: one that never stops is cut, long before its time is up.
 #[tokio::test]
 async fn refused_client_that_goes_on_sending_is_cut() {
-    let mut listener = listener().await.time_limit(std::time::Duration::MAX);
+    let mut listener = listener().await.time_limit(Duration::MAX);
     let address = listener.local_addr();
     tokio::spawn(async move { while listener.accept().await.is_some() {} });
     let mut raw = Raw::connect(address).await;
