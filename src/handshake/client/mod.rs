@@ -9,6 +9,7 @@ mod http2;
 #[cfg(feature = "proxy")]
 mod proxy;
 mod response;
+mod tcp;
 #[cfg(feature = "tls")]
 mod tls;
 mod uri;

@@ -14,7 +14,7 @@ use hyper_util::rt::TokioIo;
 use tower_service::Service;
 
 use super::uri::{Target, split, without_brackets, without_secrets};
-use super::{Client, ConnectError, Deadline, MaybeTlsStream, dial};
+use super::{Client, ConnectError, Deadline, MaybeTlsStream, tcp};
 use watched::Watched;
 
 const ANSWERING: &str = "waiting for the proxy's answer";
@@ -183,7 +183,7 @@ pub(super) async fn open(
             reason,
         })?;
     }
-    let io = dial::tcp(host, port, deadline).await?;
+    let io = tcp::connect(host, port, deadline).await?;
     #[cfg(feature = "tls")]
     let io = match tls {
         Some(tls) => deadline.keep("in the TLS handshake with the proxy", tls.handshake(io)).await?,
