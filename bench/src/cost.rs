@@ -1,66 +1,85 @@
 //! What the library alone costs: frames come from memory, writes vanish in a counter, one thread polls.
 
-use std::hint::black_box;
-use std::pin::Pin;
+mod tables;
+
+use std::collections::BTreeMap;
+use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use fastwebsockets_stream::Role;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::frames::{self, Contender, Kind, Sink, Source, Visitor};
+use crate::heap::{self, Heap};
 use crate::memory::{Memory, Wire, pattern};
 use crate::options::Options;
-use crate::peers::{self, Ours, Peer, Raw, Visitor};
+use crate::plain::OnePass;
 use crate::progress::Progress;
-use crate::stats::{Summary, ratio};
-use crate::table::{Table, bytes, figure, verdict};
+use crate::results::{Record, Results};
+use crate::stats::Summary;
+use crate::table::bytes;
 use crate::{READ_BUFFER, alloc};
+use tables::Tables;
 
 /// Payloads, and the part of the fastest peer's time that ours may take.
 const SIZES: [(usize, f64); 6] =
     [(16, 0.25), (128, 0.25), (1 << 10, 0.4), (16 << 10, 1.0), (64 << 10, 1.0), (1 << 20, 1.0)];
 
-const COLUMNS: [Column; 4] = [
+pub const COLUMNS: [Column; 4] = [
     Column { name: "srv-read", role: Role::Server, reads: true },
     Column { name: "cli-read", role: Role::Client, reads: true },
     Column { name: "srv-write", role: Role::Server, reads: false },
     Column { name: "cli-write", role: Role::Client, reads: false },
 ];
 
-struct Column {
-    name: &'static str,
+pub struct Column {
+    pub name: &'static str,
     role: Role,
     reads: bool,
+}
+
+impl Column {
+    /// Clients write masked, servers read so.
+    fn masks(&self) -> bool {
+        self.reads == (self.role == Role::Server)
+    }
 }
 
 /// Some frames of one peer in turn with the same of the others: long enough for the clock, short enough for all
 /// to have the same weather.
 const BATCH: Duration = Duration::from_micros(500);
 
+/// So many bytes go through a stream before its heap is looked at.
+const TRAFFIC: usize = 1 << 20;
+
+/// Does so many frames, or a few more where a read brings several; returns how many.
+pub type Batch = Box<dyn FnMut(u64) -> f64>;
+
 /// One peer in one cell of the table.
 struct Case {
-    peer: &'static str,
-    /// Reads or writes so many frames, or a few more where a read brings several; returns how many.
-    batch: Box<dyn FnMut(u64) -> f64>,
+    who: &'static str,
+    kind: Kind,
+    batch: Batch,
     frames: u64,
     /// Nanoseconds for a frame, a sample for each round.
     samples: Vec<f64>,
     allocations: u64,
     done: f64,
+    heap: Heap,
 }
 
 impl Case {
-    fn new(peer: &'static str, mut batch: Box<dyn FnMut(u64) -> f64>) -> Self {
-        let mut frames = 1;
-        loop {
-            let start = Instant::now();
-            batch(frames);
-            if start.elapsed() >= BATCH / 2 {
-                break;
+    fn new(who: &'static str, kind: Kind, mut batch: Batch, heap: Heap) -> Self {
+        let (start, mut frames) = (Instant::now(), 1.0);
+        // By the mean: where a read brings several frames, the others cost nothing.
+        let done = loop {
+            frames += batch(frames as u64);
+            if start.elapsed() >= 2 * BATCH {
+                break frames;
             }
-            frames *= 2;
-        }
-        Case { peer, batch, frames, samples: Vec::new(), allocations: 0, done: 0.0 }
+        };
+        let frames = (done * BATCH.div_duration_f64(start.elapsed())).ceil() as u64;
+        Case { who, kind, batch, frames, samples: Vec::new(), allocations: 0, done: 0.0, heap }
     }
 
     fn round(&mut self) {
@@ -78,6 +97,10 @@ impl Case {
         self.samples.clear();
     }
 
+    fn time(&self) -> Summary {
+        Summary::of(&self.samples)
+    }
+
     fn allocations_per_frame(&self) -> f64 {
         self.allocations as f64 / self.done
     }
@@ -88,41 +111,41 @@ struct Cell<'a> {
     options: &'a Options,
     column: &'a Column,
     size: usize,
+    /// Of the fastest peer's time.
+    target: f64,
     cases: Vec<Case>,
 }
 
 impl Visitor for Cell<'_> {
-    fn visit<P: Peer>(&mut self) {
-        if P::NAME != Ours::NAME && !self.options.wants_peer(P::NAME) {
+    fn visit<C: Contender>(&mut self) {
+        let kind = Kind::of::<C>();
+        if kind.is_peer() && !self.options.wants_peer(C::NAME) {
             return;
         }
-        let payload = pattern(self.size);
-        let wire = match self.column.role {
-            _ if !P::FRAMES => Wire::Bare,
-            Role::Server => Wire::Client,
-            Role::Client => Wire::Server,
-        };
-        let io = Memory::new(&payload, wire);
-        let batch: Box<dyn FnMut(u64) -> f64> = if self.column.reads {
-            let mut reader = P::reader(io, self.column.role);
-            check(&mut reader, &payload);
-            let mut buf = vec![0; READ_BUFFER];
-            let length = payload.len() as u64;
-            Box::new(move |frames| read(&mut reader, &mut buf, frames * length) as f64 / length as f64)
+        let (role, size) = (self.column.role, self.size);
+        let payload = pattern(size);
+        let memory = Memory::new(&payload, wire::<C>(role));
+        let frames = TRAFFIC.div_ceil(size).max(2) as u64;
+        let (heap, batch): (Heap, Batch) = if self.column.reads {
+            if C::FRAMES {
+                check(&mut C::source(memory.clone(), role), &payload);
+            }
+            let input = || (memory.clone(), vec![0; READ_BUFFER]);
+            let reads = |(io, buf): (Memory, Vec<u8>)| reads(C::source(io, role), buf, size);
+            (heap::of([input(), input()], frames, reads), Box::new(reads(input())))
         } else {
-            let mut writer = P::writer(io, self.column.role);
-            Box::new(move |frames| {
-                (0..frames).for_each(|_| write(&mut writer, &payload));
-                frames as f64
-            })
+            let input = || (memory.clone(), payload.clone());
+            let writes = |(io, payload): (Memory, Vec<u8>)| writes(C::sink(io, role), payload);
+            (heap::of([input(), input()], frames, writes), Box::new(writes(input())))
         };
-        self.cases.push(Case::new(P::NAME, batch));
+        self.cases.push(Case::new(C::NAME, kind, batch, heap));
     }
 }
 
 impl Cell<'_> {
     fn measure(&mut self, rounds: usize) {
-        peers::visit_all(self);
+        frames::visit_all(self);
+        self.visit::<OnePass>();
         for round in 0..=rounds {
             self.cases.iter_mut().for_each(Case::round);
             // The first warms up.
@@ -136,125 +159,138 @@ impl Cell<'_> {
         &self.cases[0]
     }
 
-    fn fastest_peer(&self) -> Option<(&Case, Summary)> {
-        let peers = self.cases.iter().filter(|case| ![Ours::NAME, Raw::NAME].contains(&case.peer));
-        let peers = peers.map(|case| (case, Summary::of(&case.samples)));
-        peers.min_by(|a, b| a.1.median.total_cmp(&b.1.median))
+    fn fastest(&self, kind: Kind) -> Option<&Case> {
+        let peers = self.cases.iter().filter(|case| case.kind == kind);
+        peers.min_by(|a, b| a.time().median.total_cmp(&b.time().median))
+    }
+
+    fn one_pass(&self) -> Option<&Case> {
+        self.cases.iter().find(|case| case.who == OnePass::NAME)
+    }
+
+    /// What the columns of a table are, and the axes of a chart.
+    fn what(&self) -> [(&'static str, String); 2] {
+        [("payload", bytes(self.size)), ("column", self.column.name.into())]
+    }
+
+    fn record(&self, results: &mut Results) {
+        for case in &self.cases {
+            let mut push = |metric, summary| {
+                results.push(Record::new("cost", case.who, self.what(), metric, summary));
+            };
+            push(("time per frame", "ns"), case.time());
+            let throughput: Vec<_> = case.samples.iter().map(|ns| self.size as f64 / ns).collect();
+            push(("throughput", "GB/s"), Summary::of(&throughput));
+            push(("allocations per frame", ""), Summary::exact(case.allocations_per_frame()));
+            push(("peak heap", "bytes"), Summary::exact(case.heap.peak as f64));
+            push(("heap at rest", "bytes"), Summary::exact(case.heap.at_rest as f64));
+        }
     }
 }
 
-pub fn run(options: &Options) {
+/// What ours allocated in one column, over all payloads.
+#[derive(Default)]
+struct Allocated {
+    allocations: u64,
+    frames: f64,
+    /// The most of any payload.
+    at_rest: i64,
+}
+
+impl Allocated {
+    fn add(&mut self, case: &Case) {
+        self.allocations += case.allocations;
+        self.frames += case.done;
+        self.at_rest = self.at_rest.max(case.heap.at_rest);
+    }
+
+    fn check(&self, who: &str, column: &str, results: &mut Results) {
+        let found = format!(
+            "{} allocations in {:.0} frames, {} B on the heap at rest",
+            self.allocations, self.frames, self.at_rest
+        );
+        let name = format!("{who}, {column}: nothing is allocated, nothing is kept");
+        results.check(name, self.allocations == 0 && self.at_rest == 0, found);
+    }
+}
+
+pub fn run(options: &Options, results: &mut Results) {
     let rounds = if options.quick { 40 } else { 200 };
     let columns: Vec<_> = COLUMNS.iter().filter(|column| options.wants_column(column.name)).collect();
     let sizes: Vec<_> = SIZES.iter().filter(|(size, _)| options.wants_size(*size)).collect();
 
-    let head = |first: &[&'static str]| {
-        first.iter().copied().chain(columns.iter().map(|column| column.name)).collect::<Vec<_>>()
-    };
-    let mut times = Table::new(head(&["payload", "who"]));
-    let mut allocations = Table::new(head(&["payload", "who"]));
-    let mut targets = Table::new([
-        "payload",
-        "column",
-        "ours",
-        "fastest peer",
-        "ns",
-        "ratio",
-        "target",
-        "holds",
-        "allocs",
-        "holds",
-    ]);
-
+    let mut tables = Tables::new(columns.iter().map(|column| column.name));
+    let mut allocated = BTreeMap::<_, Allocated>::new();
     let mut progress = Progress::new("cost", sizes.len() * columns.len());
     for &&(size, target) in &sizes {
         let mut cells = Vec::new();
         for &column in &columns {
             progress.step(&format!("{} {}", bytes(size), column.name));
-            let mut cell = Cell { options, column, size, cases: Vec::new() };
+            let mut cell = Cell { options, column, size, target, cases: Vec::new() };
             cell.measure(rounds);
-            if let Some(row) = target_row(&cell, target) {
-                targets.row(row);
+            cell.record(results);
+            for case in cell.cases.iter().filter(|case| case.kind.is_ours()) {
+                allocated.entry((case.who, column.name)).or_default().add(case);
             }
             cells.push(cell);
         }
-        for at in 0..cells.first().map_or(0, |cell| cell.cases.len()) {
-            let row = |figure: fn(&Case) -> String| {
-                let first = [bytes(size), cells[0].cases[at].peer.to_owned()];
-                first
-                    .into_iter()
-                    .chain(cells.iter().map(move |cell| figure(&cell.cases[at])))
-                    .collect::<Vec<_>>()
-            };
-            times.row(row(|case| {
-                let summary = Summary::of(&case.samples);
-                format!("{} ±{:.0}%", figure(summary.median), summary.percent())
-            }));
-            allocations.row(row(|case| format!("{:.2}", case.allocations_per_frame())));
-        }
+        tables.add(&cells);
     }
     drop(progress);
-
-    times.print("Library cost: ns per frame, median ± half the distance of the quartiles");
-    allocations.print("Allocations per frame");
-    targets.print("Library cost: ours and the fastest peer");
-}
-
-fn target_row(cell: &Cell<'_>, target: f64) -> Option<[String; 10]> {
-    let (peer, theirs) = cell.fastest_peer()?;
-    let ours = cell.ours();
-    let ratio = ratio(&ours.samples, &peer.samples);
-    Some([
-        bytes(cell.size),
-        cell.column.name.into(),
-        figure(Summary::of(&ours.samples).median),
-        peer.peer.into(),
-        figure(theirs.median),
-        format!("{ratio:.2}"),
-        format!("{target:.2}"),
-        verdict(ratio <= target).into(),
-        format!("{:.2}", ours.allocations_per_frame()),
-        verdict(ours.allocations == 0).into(),
-    ])
-}
-
-/// Reads at least `bytes`, and returns how many it were.
-fn read(reader: &mut (impl AsyncRead + Unpin), buf: &mut [u8], bytes: u64) -> u64 {
-    let mut read = 0;
-    while read < bytes {
-        read += poll_read(reader, buf).len() as u64;
+    tables.print();
+    for ((who, column), allocated) in allocated {
+        allocated.check(who, column, results);
     }
-    read
 }
 
-fn poll_read<'a>(reader: &mut (impl AsyncRead + Unpin), buf: &'a mut [u8]) -> &'a [u8] {
-    let mut into = ReadBuf::new(buf);
-    let polled = Pin::new(reader).poll_read(&mut Context::from_waker(Waker::noop()), &mut into);
-    let n = into.filled().len();
-    assert!(matches!(polled, Poll::Ready(Ok(()))) && n > 0, "memory has more to read: {polled:?}");
-    black_box(&buf[..n])
-}
-
-/// Writes one frame, and flushes it.
-fn write(writer: &mut (impl AsyncWrite + Unpin), payload: &[u8]) {
-    let cx = &mut Context::from_waker(Waker::noop());
-    match Pin::new(&mut *writer).poll_write(cx, black_box(payload)) {
-        Poll::Ready(Ok(n)) if n == payload.len() => {}
-        polled => panic!("a frame is taken whole: {polled:?}"),
+/// What one contender does in one cell, for whoever counts something else.
+pub fn batch<C: Contender>(column: &Column, size: usize) -> Batch {
+    let payload = pattern(size);
+    let memory = Memory::new(&payload, wire::<C>(column.role));
+    if column.reads {
+        Box::new(reads(C::source(memory, column.role), vec![0; READ_BUFFER], size))
+    } else {
+        Box::new(writes(C::sink(memory, column.role), payload))
     }
-    match Pin::new(writer).poll_flush(cx) {
-        Poll::Ready(Ok(())) => {}
-        polled => panic!("a counter has nothing to flush: {polled:?}"),
+}
+
+/// Whose frames somebody in this role reads.
+fn wire<C: Contender>(role: Role) -> Wire {
+    match role {
+        _ if !C::FRAMES => Wire::Bare,
+        Role::Server => Wire::Client,
+        Role::Client => Wire::Server,
+    }
+}
+
+fn reads(mut source: impl Source, mut buf: Vec<u8>, size: usize) -> impl FnMut(u64) -> f64 {
+    move |frames| now(frames::read(&mut source, &mut buf, frames * size as u64)) as f64 / size as f64
+}
+
+/// Each frame is flushed.
+fn writes(mut sink: impl Sink, payload: Vec<u8>) -> impl FnMut(u64) -> f64 {
+    move |frames| {
+        now(frames::write(&mut sink, &payload, frames, true));
+        frames as f64
+    }
+}
+
+/// Memory always has more to read, and takes all.
+fn now<T>(future: impl Future<Output = std::io::Result<T>>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Ok(done)) => done,
+        Poll::Ready(Err(error)) => panic!("memory does not fail: {error}"),
+        Poll::Pending => panic!("memory is never pending"),
     }
 }
 
 /// Whether the peer delivers what was sent.
-fn check(reader: &mut (impl AsyncRead + Unpin), payload: &[u8]) {
+fn check(source: &mut impl Source, payload: &[u8]) {
     let mut expected = payload.iter().cycle();
     let mut buf = vec![0; READ_BUFFER];
     let mut left = 2 * payload.len();
     while left > 0 {
-        let read = poll_read(reader, &mut buf);
+        let read = now(source.read(&mut buf));
         assert!(read.iter().all(|octet| expected.next() == Some(octet)), "the payload arrives unchanged");
         left = left.saturating_sub(read.len());
     }

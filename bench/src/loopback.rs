@@ -1,228 +1,230 @@
-//! Throughput over TCP on the loopback: a writer in one thread, a reader in another, each with a runtime of its own.
-//!
-//! A peer more is a line in [`visit`].
+//! Throughput over the loopback, and what it costs the processor.
 
-use std::io;
-use std::net::{Ipv4Addr, TcpListener};
-use std::sync::OnceLock;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
-use std::time::{Duration, Instant};
+mod tables;
 
-use core_affinity::CoreId;
+use std::time::Duration;
+
 use fastwebsockets_stream::Role;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::runtime::{Builder, Runtime};
 
-use crate::READ_BUFFER;
-use crate::memory::pattern;
+use crate::frames::{self, Contender, Fastwebsockets, Kind, Visitor, Yawc};
+use crate::link::{self, Batch, Network, Tcp, Took, Way};
 use crate::options::Options;
-use crate::peers::{self, Ours, OursBuffered, Peer, Raw, Visitor};
+use crate::peers::{OursBuffered, Peer, TokioWebsockets};
 use crate::progress::Progress;
-use crate::stats::{Summary, ratio};
-use crate::table::{Table, bytes, figure, verdict};
+use crate::results::{Record, Results};
+use crate::stats::Summary;
+use crate::table::bytes;
+use tables::Tables;
 
-/// Sizes of a write, and the part of raw TCP's throughput that ours must have.
-const SIZES: [(usize, Option<f64>); 5] =
-    [(64, None), (1 << 10, None), (16 << 10, Some(0.95)), (64 << 10, Some(0.95)), (1 << 20, None)];
+/// Of a write.
+const SIZES: [usize; 5] = [64, 1 << 10, 16 << 10, 64 << 10, 1 << 20];
 
 /// The writer's role: a client masks.
-const DIRECTIONS: [(&str, Role); 2] = [("cli-srv", Role::Client), ("srv-cli", Role::Server)];
+const DIRECTIONS: [(&str, Role); 2] = [("up", Role::Client), ("down", Role::Server)];
 
-/// Long enough for the kernel's buffers to matter little.
-const BATCH: Duration = Duration::from_millis(20);
+const FLUSHES: [(&str, bool); 2] = [("each write", true), ("at the end", false)];
 
-/// Raw TCP and ours are always measured; the others where they are asked for by name.
-fn visit(links: &mut Links<'_>) {
-    links.visit::<Raw>();
-    links.visit::<Ours>();
-    links.visit::<OursBuffered>();
-    if links.options.names_peers() {
-        links.visit::<peers::Published>();
-        links.visit::<peers::WsStreamTungstenite>();
-        links.visit::<peers::AsyncTungstenite>();
-        links.visit::<peers::TokioTungstenite>();
-        links.visit::<peers::TokioWebsockets>();
-    }
+/// How much is done.
+struct Effort {
+    /// Long enough for the kernel's buffers to matter little.
+    batch: Duration,
+    /// Where the threads and buffers of one connection lie is luck: each contender gets so many in turn.
+    connections: usize,
+    /// Of each connection.
+    rounds: usize,
 }
 
-/// Each peer gets so many connections in turn: where the threads and buffers of one lie is luck.
-const CONNECTIONS: usize = 5;
-
-/// A connection of one peer with itself.
-struct Link {
-    peer: &'static str,
-    /// Writes so often, and returns how long it took until all was read.
-    batch: Box<dyn FnMut(u64) -> Duration>,
-    writes: u64,
-}
-
-impl Link {
-    fn new(peer: &'static str, mut batch: Box<dyn FnMut(u64) -> Duration>) -> Self {
-        let mut writes = 1;
-        while batch(writes) < BATCH / 2 {
-            writes *= 2;
-        }
-        Link { peer, batch, writes }
-    }
-
-    /// Bytes per second.
-    fn round(&mut self, size: usize) -> f64 {
-        let elapsed = (self.batch)(self.writes);
-        (self.writes * size as u64) as f64 / elapsed.as_secs_f64()
-    }
-}
-
-struct Links<'a> {
-    options: &'a Options,
-    role: Role,
-    size: usize,
-    links: Vec<Link>,
-}
-
-impl Visitor for Links<'_> {
-    fn visit<P: Peer>(&mut self) {
-        if ![Raw::NAME, Ours::NAME].contains(&P::NAME) && !self.options.wants_peer(P::NAME) {
-            return;
-        }
-        let batch = connect::<P>(self.role, self.size, self.options.pin).expect("the loopback is there");
-        self.links.push(Link::new(P::NAME, batch));
-    }
-}
-
-/// What the reader's thread is asked: to read so many bytes; and when it had them.
-type Orders = (Receiver<u64>, Sender<Instant>);
-
-fn connect<P: Peer>(role: Role, size: usize, pinned: bool) -> io::Result<Box<dyn FnMut(u64) -> Duration>> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let near = std::net::TcpStream::connect(listener.local_addr()?)?;
-    let (far, _) = listener.accept()?;
-
-    let (order, orders) = channel();
-    let (report, reports) = channel();
-    let far_role = if role == Role::Client { Role::Server } else { Role::Client };
-    if pinned {
-        pin(0);
-    }
-    // Ends when `order` is dropped.
-    thread::spawn(move || {
-        if pinned {
-            pin(1);
-        }
-        read_on_orders::<P>(far, far_role, (orders, report))
-    });
-
-    let runtime = runtime()?;
-    let mut writer = P::writer(adopt(&runtime, near)?, role);
-    let payload = pattern(size);
-    Ok(Box::new(move |writes| {
-        let start = Instant::now();
-        order.send(writes * payload.len() as u64).expect("the reader runs");
-        runtime.block_on(write(&mut writer, &payload, writes)).expect("the loopback takes all");
-        reports.recv().expect("the reader runs") - start
-    }))
-}
-
-fn read_on_orders<P: Peer>(io: std::net::TcpStream, role: Role, (orders, report): Orders) -> io::Result<()> {
-    let runtime = runtime()?;
-    let mut reader = P::reader(adopt(&runtime, io)?, role);
-    let mut buf = vec![0; READ_BUFFER];
-    for bytes in orders {
-        runtime.block_on(read(&mut reader, &mut buf, bytes))?;
-        if report.send(Instant::now()).is_err() {
-            break;
+impl Effort {
+    fn of(options: &Options) -> Self {
+        if options.quick {
+            Effort { batch: Duration::from_millis(10), connections: 2, rounds: 4 }
+        } else {
+            Effort { batch: Duration::from_millis(20), connections: 5, rounds: 10 }
         }
     }
-    Ok(())
 }
 
-/// Left alone, the scheduler may put both threads on one core, which is another thing to measure.
-fn pin(at: usize) {
-    // Asked once: a thread that is pinned, and those it starts, see no other core.
-    static CORES: OnceLock<Vec<CoreId>> = OnceLock::new();
-    let cores = CORES.get_or_init(|| core_affinity::get_core_ids().unwrap_or_default());
-    if let Some(core) = cores.get(at) {
-        core_affinity::set_for_current(*core);
-    }
+pub fn run(options: &Options, results: &mut Results) {
+    measure_all("loopback", "TCP", &Tcp, options, results);
 }
 
-fn runtime() -> io::Result<Runtime> {
-    Builder::new_current_thread().enable_io().build()
-}
-
-fn adopt(runtime: &Runtime, io: std::net::TcpStream) -> io::Result<TcpStream> {
-    io.set_nodelay(true)?;
-    io.set_nonblocking(true)?;
-    let _guard = runtime.enter();
-    TcpStream::from_std(io)
-}
-
-async fn write(writer: &mut (impl AsyncWrite + Unpin), payload: &[u8], writes: u64) -> io::Result<()> {
-    for _ in 0..writes {
-        writer.write_all(payload).await?;
-    }
-    writer.flush().await
-}
-
-async fn read(reader: &mut (impl AsyncRead + Unpin), buf: &mut [u8], bytes: u64) -> io::Result<()> {
-    let mut left = bytes;
-    while left > 0 {
-        match reader.read(buf).await? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            n => left -= n as u64,
-        }
-    }
-    Ok(())
-}
-
-pub fn run(options: &Options) {
-    // Of each connection.
-    let rounds = if options.quick { 5 } else { 15 };
-    let sizes: Vec<_> = SIZES.iter().filter(|(size, _)| options.wants_size(*size)).collect();
-    let directions: Vec<_> = DIRECTIONS.iter().filter(|(name, _)| options.wants_column(name)).collect();
-    let mut table =
-        Table::new(["write", "direction", "who", "MB/s", "spread", "of raw TCP", "target", "holds"]);
-    let mut progress = Progress::new("loopback", sizes.len() * directions.len());
-    for &&(size, target) in &sizes {
-        for &&(direction, role) in &directions {
-            progress.step(&format!("{} {direction}", bytes(size)));
-            let measured = measure(options, role, size, rounds);
-            for (peer, samples) in &measured {
-                let ratio = ratio(samples, &measured[0].1);
-                let target = target.filter(|_| *peer == Ours::NAME);
-                table.row(row(&Summary::of(samples), [&bytes(size), direction, peer], ratio, target));
+/// The same over any network.
+pub fn measure_all(
+    section: &'static str,
+    network_name: &str,
+    network: &impl Network,
+    options: &Options,
+    results: &mut Results,
+) {
+    let sizes: Vec<_> = SIZES.into_iter().filter(|size| options.wants_size(*size)).collect();
+    let mut lanes = Vec::new();
+    for (flush, flush_each) in FLUSHES {
+        for (direction, role) in DIRECTIONS {
+            if options.wants_column(direction) {
+                lanes.push(Lane { direction, role, flush, flush_each });
             }
         }
+    }
+    let mut tables = Tables::new(&sizes);
+    let mut progress = Progress::new(section, sizes.len() * lanes.len());
+    for lane in &lanes {
+        let mut cells = Vec::new();
+        for &size in &sizes {
+            progress.step(&format!("{} {}, flushed {}", bytes(size), lane.direction, lane.flush));
+            let cell = Cell::measure(network, options, lane, size);
+            cell.record(section, results);
+            cells.push(cell);
+        }
+        tables.add(lane, &cells);
     }
     drop(progress);
-    table.print("Loopback TCP: throughput, flushed once at the end");
+    tables.print(network_name);
 }
 
-/// Each peer's throughput, a sample for each round; raw TCP first.
-fn measure(options: &Options, role: Role, size: usize, rounds: usize) -> Vec<(&'static str, Vec<f64>)> {
-    let mut measured: Vec<(&str, Vec<f64>)> = Vec::new();
-    for _ in 0..CONNECTIONS {
-        let mut links = Links { options, role, size, links: Vec::new() };
-        visit(&mut links);
-        measured.resize_with(links.links.len(), Default::default);
-        for _ in 0..rounds {
-            for (link, (peer, samples)) in links.links.iter_mut().zip(&mut measured) {
-                *peer = link.peer;
-                samples.push(link.round(size));
+/// Everything but the size.
+struct Lane {
+    direction: &'static str,
+    role: Role,
+    flush: &'static str,
+    flush_each: bool,
+}
+
+/// One contender in one cell.
+struct Case {
+    who: &'static str,
+    kind: Kind,
+    /// In a batch.
+    writes: u64,
+    /// A sample of each for each round: bytes per second, and seconds of the processor per byte.
+    throughput: Vec<f64>,
+    writer: Vec<f64>,
+    reader: Vec<f64>,
+    both: Vec<f64>,
+}
+
+impl Case {
+    fn throughput(&self) -> Summary {
+        Summary::of(&self.throughput)
+    }
+
+    fn note(&mut self, size: usize, took: Took) {
+        let bytes = (self.writes * size as u64) as f64;
+        self.throughput.push(bytes / took.wall.as_secs_f64());
+        self.writer.push(took.writer.as_secs_f64() / bytes);
+        self.reader.push(took.reader.as_secs_f64() / bytes);
+        self.both.push((took.writer + took.reader).as_secs_f64() / bytes);
+    }
+}
+
+/// All contenders with one size; ours first.
+struct Cell<'a> {
+    lane: &'a Lane,
+    size: usize,
+    cases: Vec<Case>,
+}
+
+impl<'a> Cell<'a> {
+    fn measure(network: &impl Network, options: &Options, lane: &'a Lane, size: usize) -> Self {
+        let effort = Effort::of(options);
+        let mut cell = Cell { lane, size, cases: Vec::new() };
+        let way = Way { role: lane.role, size, flush_each: lane.flush_each, pin: options.pin };
+        for _ in 0..effort.connections {
+            let mut links = Links {
+                network,
+                options,
+                way,
+                batch: effort.batch,
+                links: Vec::new(),
+                cases: &mut cell.cases,
+            };
+            frames::visit_all(&mut links);
+            let mut links = links.links;
+            for _ in 0..effort.rounds {
+                for (batch, case) in links.iter_mut().zip(&mut cell.cases) {
+                    let took = batch(case.writes);
+                    case.note(size, took);
+                }
             }
         }
+        cell
     }
-    measured
+
+    fn ours(&self) -> &Case {
+        &self.cases[0]
+    }
+
+    fn buffered(&self) -> Option<&Case> {
+        self.cases.iter().find(|case| case.who == <OursBuffered as Peer>::NAME)
+    }
+
+    fn raw(&self) -> Option<&Case> {
+        self.cases.iter().find(|case| case.kind == Kind::Base)
+    }
+
+    fn fastest(&self, among: fn(Kind) -> bool) -> Option<&Case> {
+        let cases = self.cases.iter().filter(|case| among(case.kind));
+        cases.max_by(|a, b| a.throughput().median.total_cmp(&b.throughput().median))
+    }
+
+    fn record(&self, section: &'static str, results: &mut Results) {
+        for case in &self.cases {
+            let what = || {
+                [
+                    ("payload", bytes(self.size)),
+                    ("direction", self.lane.direction.to_owned()),
+                    ("flush", self.lane.flush.to_owned()),
+                ]
+            };
+            let mut push = |metric, summary| {
+                results.push(Record::new(section, case.who, what(), metric, summary));
+            };
+            push(("throughput", "MB/s"), case.throughput().times(1e-6));
+            push(("cpu of the writer", "s/GB"), Summary::of(&case.writer).times(1e9));
+            push(("cpu of the reader", "s/GB"), Summary::of(&case.reader).times(1e9));
+            push(("cpu of both", "s/GB"), Summary::of(&case.both).times(1e9));
+        }
+    }
 }
 
-fn row(summary: &Summary, what: [&str; 3], ratio: f64, target: Option<f64>) -> Vec<String> {
-    let figures = [
-        figure(summary.median / 1e6),
-        format!("±{:.0}%", summary.percent()),
-        format!("{ratio:.2}"),
-        target.map_or(String::new(), |target| format!("{target:.2}")),
-        target.map_or("", |target| verdict(ratio >= target)).into(),
-    ];
-    what.map(String::from).into_iter().chain(figures).collect()
+/// One connection of each contender.
+struct Links<'a, N> {
+    network: &'a N,
+    options: &'a Options,
+    way: Way,
+    batch: Duration,
+    links: Vec<Batch>,
+    /// As many as have had a connection before.
+    cases: &'a mut Vec<Case>,
+}
+
+impl<N: Network> Visitor for Links<'_, N> {
+    fn visit<C: Contender>(&mut self) {
+        let kind = Kind::of::<C>();
+        if kind.is_peer() && !self.wants(C::NAME) {
+            return;
+        }
+        let mut batch = link::connect::<C, N>(self.network, self.way).expect("the loopback is there");
+        let at = self.links.len();
+        if at == self.cases.len() {
+            let mut writes = 1;
+            while batch(writes).wall < self.batch / 2 {
+                writes *= 2;
+            }
+            let (throughput, writer, reader, both) = Default::default();
+            self.cases.push(Case { who: C::NAME, kind, writes, throughput, writer, reader, both });
+        } else {
+            // Warms up.
+            batch(self.cases[at].writes);
+        }
+        self.links.push(batch);
+    }
+}
+
+impl<N> Links<'_, N> {
+    /// A quick run has the fastest peers only, unless others are named.
+    fn wants(&self, peer: &str) -> bool {
+        let quick = self.options.quick && !self.options.names_peers();
+        let among_quick = [<TokioWebsockets as Peer>::NAME, Fastwebsockets::NAME, Yawc::NAME].contains(&peer);
+        self.options.wants_peer(peer) && (!quick || among_quick)
+    }
 }

@@ -11,6 +11,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// The prepared bytes are at least this long, so that no peer reads all of them at a time.
 const LEAST: usize = 256 * 1024;
 
+/// No read brings more, as none does from a socket: a peer with a large buffer would read for many rounds in one.
+const MOST: usize = 256 * 1024;
+
 /// Whose frames the prepared bytes hold.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Wire {
@@ -21,6 +24,7 @@ pub enum Wire {
 }
 
 /// The transport. Nothing is ever pending.
+#[derive(Clone)]
 pub struct Memory {
     source: Arc<[u8]>,
     at: usize,
@@ -78,9 +82,11 @@ impl AsyncRead for Memory {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        while buf.remaining() > 0 {
+        let mut left = buf.remaining().min(MOST);
+        while left > 0 {
             let rest = &this.source[this.at..];
-            let n = rest.len().min(buf.remaining());
+            let n = rest.len().min(left);
+            left -= n;
             buf.put_slice(&rest[..n]);
             this.at += n;
             if this.at == this.source.len() {

@@ -1,54 +1,54 @@
 //! The command line.
 
-pub const USAGE: &str = "\
-usage: cargo run --release -p bench -- [cost] [loopback] [options]
+use std::path::PathBuf;
 
-  cost, loopback      what to run; both if neither is named
-  --quick             fewer rounds, under a minute in all
+pub const USAGE: &str = "\
+usage: cargo run --release -p bench -- [SECTION ...] [options]
+
+  SECTION             what to run, all if none is named: ";
+
+pub const OPTIONS: &str = "
+  --quick             fewer rounds and, over TCP, fewer peers
+  --out DIR           where results.json and the charts go (target/bench)
   --pin               loopback: a core for the writer, another for the reader
   --peer NAME         only peers whose name contains NAME ('' for all; ours always runs)
   --size BYTES        only this payload
-  --column NAME       cost: srv-read, cli-read, srv-write or cli-write; loopback: cli-srv or srv-cli";
+  --column NAME       cost: srv-read, cli-read, srv-write or cli-write; loopback: up or down";
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Options {
-    pub cost: bool,
-    pub loopback: bool,
+    /// Empty for all.
+    sections: Vec<String>,
     pub quick: bool,
     pub pin: bool,
+    pub out: PathBuf,
     peer: Option<String>,
     size: Option<usize>,
     column: Option<String>,
 }
 
 impl Options {
-    pub fn parse(mut args: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut options = Options {
-            cost: false,
-            loopback: false,
-            quick: false,
-            pin: false,
-            peer: None,
-            size: None,
-            column: None,
-        };
+    /// `known` are the names of the sections.
+    pub fn parse(mut args: impl Iterator<Item = String>, known: &[&str]) -> Result<Self, String> {
+        let mut options = Options { out: "target/bench".into(), ..Options::default() };
         while let Some(arg) = args.next() {
             let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
             match &*arg {
-                "cost" => options.cost = true,
-                "loopback" => options.loopback = true,
                 "--quick" => options.quick = true,
                 "--pin" => options.pin = true,
+                "--out" => options.out = value()?.into(),
                 "--peer" => options.peer = Some(value()?),
                 "--size" => options.size = Some(value()?.parse().map_err(|_| "--size needs a number")?),
                 "--column" => options.column = Some(value()?),
+                section if known.contains(&section) => options.sections.push(arg),
                 _ => return Err(format!("unknown argument {arg}")),
             }
         }
-        if !options.cost && !options.loopback {
-            (options.cost, options.loopback) = (true, true);
-        }
         Ok(options)
+    }
+
+    pub fn wants_section(&self, name: &str) -> bool {
+        self.sections.is_empty() || self.sections.iter().any(|section| section == name)
     }
 
     pub fn wants_peer(&self, name: &str) -> bool {

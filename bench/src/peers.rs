@@ -1,6 +1,9 @@
 //! Who is measured. Every peer is set up to be at its fastest, and lets frames of any length pass.
 //!
-//! A new peer is an implementation of [`Peer`] and a line in [`visit_all`].
+//! A new peer is an implementation of [`Peer`] and a line in [`visit_all`]. Those without a byte stream are in
+//! [`crate::frames`].
+
+pub mod duplex;
 
 use async_tungstenite::tokio::TokioAdapter;
 use async_tungstenite_0_29::tokio::TokioAdapter as TokioAdapter029;
@@ -33,9 +36,10 @@ pub trait Visitor {
     fn visit<P: Peer>(&mut self);
 }
 
-/// Ours first, then the transport alone, then the peers.
+/// All that are byte streams: ours first, then the transport alone, then the peers.
 pub fn visit_all(visitor: &mut impl Visitor) {
     visitor.visit::<Ours>();
+    visitor.visit::<OursBuffered>();
     visitor.visit::<Raw>();
     visitor.visit::<Published>();
     visitor.visit::<WsStreamTungstenite>();

@@ -1,0 +1,42 @@
+//! From a host and a port to a TCP connection.
+
+use std::future::poll_fn;
+use std::io;
+use std::time::Duration;
+
+use hyper_util::client::legacy::connect::HttpConnector;
+use tokio::time::Instant;
+use tower_service::Service;
+
+use super::uri::http_uri;
+use super::{ConnectError, Deadline, MaybeTlsStream, error};
+
+/// Resolves and connects; hyper-util races both address families (RFC 8305).
+pub(super) async fn connect(
+    host: &str,
+    port: u16,
+    deadline: Deadline,
+) -> Result<MaybeTlsStream, ConnectError> {
+    let failed = |source| ConnectError::Dial { host: host.to_owned(), port, source };
+    let mut connector = HttpConnector::new();
+    // A frame per write meets Nagle's algorithm and delayed acknowledgement otherwise.
+    connector.set_nodelay(true);
+    // hyper-util divides it among the addresses of a family: one that drops SYNs must not use up the time of the next.
+    // A second more than there is, so that with one address it is the limit that ends it, and says so.
+    connector.set_connect_timeout(
+        deadline.at.map(|at| at.saturating_duration_since(Instant::now()) + Duration::from_secs(1)),
+    );
+    let connecting = async {
+        let uri = http_uri("http", host, port).ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
+        let connected = match poll_fn(|cx| connector.poll_ready(cx)).await {
+            Ok(()) => connector.call(uri).await,
+            Err(error) => Err(error),
+        };
+        connected.map_err(|error| {
+            let kind = error::io_inside(&error).map_or(io::ErrorKind::Other, io::Error::kind);
+            failed(io::Error::new(kind, error))
+        })
+    };
+    let connected = deadline.keep("resolving the name and connecting", connecting).await?;
+    Ok(MaybeTlsStream::Tcp(connected.into_inner()))
+}
