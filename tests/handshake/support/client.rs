@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 /// Short, for those who never answer; long enough that nothing else runs into it.
-pub const SHORT: Duration = Duration::from_millis(200);
+pub const SHORT: Duration = Duration::from_millis(500);
 
 pub fn config() -> Config {
     Config::new(PayloadType::Binary)
