@@ -76,7 +76,10 @@ async fn server_that_never_answers_is_given_up_at_the_limit() {
     let error = client.connect(&format!("ws://localhost:{port}")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TimedOut);
     let text = error.to_string();
-    assert!(text.contains(&format!("{SHORT:?}")) && text.contains("waiting for the server's answer"), "{text}");
+    assert!(
+        text.contains(&format!("{SHORT:?}")) && text.contains("waiting for the server's answer"),
+        "{text}"
+    );
     // The connection is closed, not left behind.
     assert!(!matches!(server.await.unwrap(), Ok(1..)));
 }
