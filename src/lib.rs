@@ -97,7 +97,8 @@
 //! # Errors
 //!
 //! All are [`std::io::Error`]. What this crate adds is an [`Error`] inside, which says what came, what was expected, and
-//! which [close code](Error::close_code) the peer was sent.
+//! which [close code](Error::close_code) the peer was sent. Connecting has errors of its own, [`ConnectError`] and
+//! [`Rejection`], which become [`std::io::Error`]s in the same way.
 //!
 //! [`AsyncRead`]: tokio::io::AsyncRead
 //! [`AsyncBufRead`]: tokio::io::AsyncBufRead
