@@ -111,7 +111,7 @@ async fn echo<S: AsyncRead + AsyncWrite + Unpin>(stream: WebSocketStream<S>) -> 
 }
 
 /// The client: sends `source` and takes in what comes back, both at the same time.
-// Visible to tests/examples.rs, which has a connection break under it.
+// Visible to tests/examples, which has a connection break under it.
 pub(crate) async fn send_and_receive<S: AsyncRead + AsyncWrite + Unpin>(
     source: impl AsyncRead + Unpin,
     stream: WebSocketStream<S>,
