@@ -106,6 +106,19 @@
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// The documentation is of the whole crate, as docs.rs builds it; what a feature has left out cannot be linked to.
+#![cfg_attr(
+    not(all(
+        feature = "axum",
+        feature = "connect",
+        feature = "http2",
+        feature = "listener",
+        feature = "proxy",
+        feature = "tls",
+        feature = "upgrade"
+    )),
+    allow(rustdoc::broken_intra_doc_links)
+)]
 
 mod buffer;
 mod config;

@@ -8,10 +8,9 @@ use std::time::Instant;
 
 use fastwebsockets_stream::Role;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::runtime::{Builder, Runtime};
 
 use crate::READ_BUFFER;
+use crate::link::{adopt, runtime};
 use crate::memory::pattern;
 use crate::options::Options;
 use crate::peers::duplex::{self, Duplex, DuplexVisitor};
@@ -93,17 +92,6 @@ fn connect<P: Duplex>(size: usize) -> io::Result<Box<dyn FnMut() -> Vec<f64>>> {
             times
         })
     }))
-}
-
-fn runtime() -> io::Result<Runtime> {
-    Builder::new_current_thread().enable_io().build()
-}
-
-fn adopt(runtime: &Runtime, io: std::net::TcpStream) -> io::Result<TcpStream> {
-    io.set_nodelay(true)?;
-    io.set_nonblocking(true)?;
-    let _guard = runtime.enter();
-    TcpStream::from_std(io)
 }
 
 /// Of sorted samples.

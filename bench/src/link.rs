@@ -132,11 +132,13 @@ fn pin(at: usize) {
     }
 }
 
-fn runtime() -> io::Result<Runtime> {
+/// Of one thread, without timers.
+pub fn runtime() -> io::Result<Runtime> {
     Builder::new_current_thread().enable_io().build()
 }
 
-fn adopt(runtime: &Runtime, io: std::net::TcpStream) -> io::Result<TcpStream> {
+/// A socket of the standard library's, for this runtime.
+pub fn adopt(runtime: &Runtime, io: std::net::TcpStream) -> io::Result<TcpStream> {
     io.set_nodelay(true)?;
     io.set_nonblocking(true)?;
     let _guard = runtime.enter();

@@ -12,10 +12,9 @@ use std::time::{Duration, Instant};
 use cpu_time::ThreadTime;
 use fastwebsockets_stream::Role;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional_with_sizes};
-use tokio::net::TcpStream;
-use tokio::runtime::{Builder, Runtime};
 
 use crate::READ_BUFFER;
+use crate::link::{adopt, runtime};
 use crate::memory::pattern;
 use crate::options::Options;
 use crate::peers::duplex::{self, Duplex, DuplexVisitor};
@@ -149,17 +148,6 @@ fn pair() -> io::Result<(std::net::TcpStream, std::net::TcpStream)> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let near = std::net::TcpStream::connect(listener.local_addr()?)?;
     Ok((near, listener.accept()?.0))
-}
-
-fn runtime() -> io::Result<Runtime> {
-    Builder::new_current_thread().enable_io().build()
-}
-
-fn adopt(runtime: &Runtime, io: std::net::TcpStream) -> io::Result<TcpStream> {
-    io.set_nodelay(true)?;
-    io.set_nonblocking(true)?;
-    let _guard = runtime.enter();
-    TcpStream::from_std(io)
 }
 
 async fn write(writer: &mut (impl AsyncWrite + Unpin), payload: &[u8], writes: u64) -> io::Result<()> {

@@ -74,6 +74,10 @@ impl Upgrader {
     ///
     /// Dropping the future drops the transport.
     ///
+    /// # Panics
+    ///
+    /// In a runtime without timers, where a request is refused: the client has 2 seconds to read the answer.
+    ///
     /// # Examples
     ///
     /// ```no_run

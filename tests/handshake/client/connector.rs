@@ -2,8 +2,6 @@
 
 use std::convert::Infallible;
 use std::io::ErrorKind;
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use fastwebsockets_stream::{Client, ConnectError, Connector, Role, WebSocketStream};
@@ -14,12 +12,13 @@ use hyper::service::service_fn;
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpInfo};
 use hyper_util::client::legacy::{self, Client as Http};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinHandle;
 use tower_service::Service;
 
 use crate::support::authority::Authority;
 use crate::support::client::{accept_by_hand, config, nobody, serve};
+use crate::support::with::With;
 
 /// Says what was asked, and of whom.
 async fn tell(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
@@ -119,49 +118,21 @@ async fn outer_tls_and_its_protocol_say_nothing_of_the_inside() {
     server.await.unwrap();
 }
 
-/// A transport that has much to say of itself.
-struct Talkative(DuplexStream, bool);
-
 #[derive(Clone)]
 struct Said;
 
-impl Connection for Talkative {
+/// A transport that has much to say of itself.
+impl Connection for With<bool> {
     fn connected(&self) -> Connected {
         let connected = Connected::new().proxy(true).extra(Said);
         if self.1 { connected.negotiated_h2() } else { connected }
     }
 }
 
-impl AsyncRead for Talkative {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        pin!(&mut self.0).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Talkative {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
-        pin!(&mut self.0).poll_write(cx, buf)
-    }
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        pin!(&mut self.0).poll_flush(cx)
-    }
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        pin!(&mut self.0).poll_shutdown(cx)
-    }
-}
-
 #[test]
 fn stream_over_any_transport_says_neither_http2_nor_proxy() {
     for negotiated in [false, true] {
-        let io = Talkative(tokio::io::duplex(1).0, negotiated);
+        let io = With(tokio::io::duplex(1).0, negotiated);
         let connected = WebSocketStream::from_transport(io, Role::Client, [], config()).connected();
         assert!(!connected.is_negotiated_h2() && !connected.is_proxied());
         let mut extras = http::Extensions::new();

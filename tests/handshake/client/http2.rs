@@ -2,9 +2,7 @@
 
 use std::convert::Infallible;
 use std::io::ErrorKind;
-use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,12 +16,13 @@ use hyper::ext::Protocol;
 use hyper::server::conn::http2::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
 use crate::support::authority::Authority;
 use crate::support::client::{SHORT, assert_echo, config, echo_config, read_head, serve, soon};
+use crate::support::with::With;
 
 type Heads = Arc<Mutex<Vec<Request<()>>>>;
 
@@ -312,35 +311,6 @@ async fn request_on_a_connection_that_has_ended_is_an_error() {
     assert!(matches!(error, ConnectError::Http2Ended(_)), "{error:?}");
 }
 
-/// Tells when it is dropped.
-struct Guarded(DuplexStream, #[expect(dead_code)] oneshot::Sender<()>);
-
-impl AsyncRead for Guarded {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        pin!(&mut self.0).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Guarded {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
-        pin!(&mut self.0).poll_write(cx, buf)
-    }
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        pin!(&mut self.0).poll_flush(cx)
-    }
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        pin!(&mut self.0).poll_shutdown(cx)
-    }
-}
-
 /// Runs this against a server of another thread, drops what it yields, and waits for the last task.
 fn assert_all_tasks_end<T>(work: impl AsyncFnOnce(Http2) -> T, enabled: bool) {
     let (near, far) = tokio::io::duplex(64 * 1024);
@@ -354,8 +324,8 @@ fn assert_all_tasks_end<T>(work: impl AsyncFnOnce(Http2) -> T, enabled: bool) {
     });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let (dropped, transport) = oneshot::channel();
-        let http2 = Client::new(echo_config()).http2_over(Guarded(near, dropped)).await.unwrap();
+        let (dropped, transport) = oneshot::channel::<()>();
+        let http2 = Client::new(echo_config()).http2_over(With(near, dropped)).await.unwrap();
         assert!(runtime.metrics().num_alive_tasks() > 0);
         drop(work(http2).await);
         assert!(soon(transport).await.is_err());

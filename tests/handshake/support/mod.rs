@@ -12,6 +12,7 @@ pub mod tls;
 #[path = "../../contract/support/wire.rs"]
 #[allow(dead_code)]
 pub mod wire;
+pub mod with;
 
 use std::io;
 use std::time::Duration;
