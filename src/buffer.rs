@@ -33,11 +33,16 @@ impl Buffer {
     /// A buffer of at least `len` bytes: from the thread's pool up to [`LARGE`], from the allocator beyond.
     #[inline]
     pub(crate) fn take(len: usize) -> Self {
-        let Some(class) = CLASSES.iter().position(|(size, _)| len <= *size) else {
-            return Buffer(vec![0; len].into_boxed_slice());
-        };
-        let pooled = POOL.try_with(|pool| pool.borrow_mut()[class].pop()).ok().flatten();
-        Buffer(pooled.unwrap_or_else(|| vec![0; CLASSES[class].0].into_boxed_slice()))
+        let Some(class) = CLASSES.iter().position(|(size, _)| len <= *size) else { return Self::zeroed(len) };
+        match POOL.try_with(|pool| pool.borrow_mut()[class].pop()) {
+            Ok(Some(bytes)) => Buffer(bytes),
+            _ => Self::zeroed(CLASSES[class].0),
+        }
+    }
+
+    #[cold]
+    fn zeroed(len: usize) -> Self {
+        Buffer(vec![0; len].into_boxed_slice())
     }
 
     /// A buffer with these `len` bytes, and [`HEADROOM`] behind them. `fill` is asked for them in pieces, by their offset.
@@ -70,6 +75,14 @@ impl From<Vec<u8>> for Buffer {
 impl Drop for Buffer {
     #[inline]
     fn drop(&mut self) {
+        if !self.0.is_empty() {
+            self.give_back();
+        }
+    }
+}
+
+impl Buffer {
+    fn give_back(&mut self) {
         let Some(class) = CLASSES.iter().position(|(size, _)| self.0.len() == *size) else { return };
         let bytes = std::mem::take(&mut self.0);
         // A thread that is ending has no pool any more: then the buffer is freed.

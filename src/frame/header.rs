@@ -80,17 +80,7 @@ impl Header {
             return Ok(Some((Header { fin, opcode, key: None, length }, key_at)));
         }
         let Some(key) = bytes[key_at..].first_chunk() else { return Ok(None) };
-        Ok(Some((Header { fin, opcode, key: Some(*key), length }, key_at + key.len())))
-    }
-
-    /// How many octets [`encode`](Self::encode) writes.
-    pub(crate) fn encoded_len(&self) -> usize {
-        let length = match self.length {
-            0..=125 => 2,
-            126..=0xffff => 4,
-            _ => 10,
-        };
-        length + self.key.map_or(0, |key| key.len())
+        Ok(Some((Header { fin, opcode, key: Some(Key::from(*key)), length }, key_at + key.len())))
     }
 
     /// Writes the header to the start of `out` in the shortest form there is, and returns its length.
@@ -119,10 +109,20 @@ impl Header {
             }
         };
         if let Some(key) = self.key {
-            out[n..n + 4].copy_from_slice(&key);
+            out[n..n + 4].copy_from_slice(&key.octets());
             n += 4;
         }
         n
+    }
+}
+
+/// How many octets a header takes.
+pub(crate) fn encoded_len(length: u64, masked: bool) -> usize {
+    let key = if masked { 4 } else { 0 };
+    key + match length {
+        0..=125 => 2,
+        126..=0xffff => 4,
+        _ => 10,
     }
 }
 
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn header_of_every_length_form_survives_the_round_trip_and_every_cut() {
         for length in [0, 1, 125, 126, 127, 0xffff, 0x1_0000, 1 << 40, i64::MAX as u64] {
-            for key in [None, Some([1, 2, 3, 4])] {
+            for key in [None, Some(Key::from([1, 2, 3, 4]))] {
                 let header = Header { fin: true, opcode: OpCode::Binary, key, length };
                 let mut out = [0; MAX_LEN];
                 let n = header.encode(&mut out);

@@ -8,51 +8,70 @@ use fearless_simd::{Level, Simd, dispatch};
 use rand::Rng;
 
 /// A masking key, rotated so that its first octet is for the next octet of payload.
-pub(crate) type Key = [u8; 4];
+///
+/// A word and not four octets: it is moved as one, and an `Option` of it is two aligned words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Key(u32);
 
 /// From here on it pays to ask the processor for its widest vectors.
 const WIDE: usize = 768;
 
-/// A fresh masking key, from the thread's generator (ChaCha, seeded by the operating system).
-///
-/// > The masking key needs to be unpredictable; thus, the masking key MUST be derived from a strong source of
-/// > entropy (RFC 6455, section 5.3)
-#[inline]
-pub(crate) fn fresh_key() -> Key {
-    KEYS.with_borrow_mut(|keys| {
-        if keys.used == keys.block.len() {
-            keys.refill();
-        }
-        let key = keys.block[keys.used];
-        keys.used += 1;
-        key
-    })
+impl Key {
+    /// A fresh masking key, from the thread's generator (ChaCha, seeded by the operating system).
+    ///
+    /// > The masking key needs to be unpredictable; thus, the masking key MUST be derived from a strong source of
+    /// > entropy (RFC 6455, section 5.3)
+    #[inline]
+    pub(crate) fn fresh() -> Self {
+        KEYS.with_borrow_mut(|keys| {
+            if keys.used == keys.block.len() {
+                keys.refill();
+            }
+            let key = keys.block[keys.used];
+            keys.used += 1;
+            Key(key)
+        })
+    }
+
+    /// As on the wire.
+    #[inline]
+    pub(crate) fn octets(self) -> [u8; 4] {
+        self.0.to_le_bytes()
+    }
+
+    /// The key for the payload that follows `n` octets later.
+    #[inline]
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation)] // 0 to 3.
+    pub(crate) fn rotate(self, n: usize) -> Self {
+        // Little-endian, the first octet is the lowest.
+        Key(self.0.rotate_right(8 * (n & 3) as u32))
+    }
+}
+
+impl From<[u8; 4]> for Key {
+    #[inline]
+    fn from(octets: [u8; 4]) -> Self {
+        Key(u32::from_le_bytes(octets))
+    }
 }
 
 /// Keys that have been drawn and not been used: reaching the generator costs more than drawing.
 struct Keys {
-    block: [Key; 64],
+    block: [u32; 64],
     used: usize,
 }
 
 impl Keys {
     #[cold]
     fn refill(&mut self) {
-        rand::thread_rng().fill(self.block.as_flattened_mut());
+        rand::thread_rng().fill(&mut self.block[..]);
         self.used = 0;
     }
 }
 
 thread_local! {
-    static KEYS: RefCell<Keys> = const { RefCell::new(Keys { block: [[0; 4]; 64], used: 64 }) };
-}
-
-/// The key for the payload that follows `n` octets later.
-#[inline]
-#[allow(clippy::cast_possible_truncation)] // 0 to 3.
-pub(crate) fn rotate(key: Key, n: usize) -> Key {
-    // Little-endian, the first octet is the lowest.
-    u32::from_le_bytes(key).rotate_right(8 * (n & 3) as u32).to_le_bytes()
+    static KEYS: RefCell<Keys> = const { RefCell::new(Keys { block: [0; 64], used: 64 }) };
 }
 
 /// Copies `from` to `to`, which are of one length, and masks on the way.
@@ -91,15 +110,16 @@ fn shift_wide(bytes: &mut [u8], gap: usize, key: Key) {
 /// By words, not by octets: that is what the compiler turns into vectors of any width.
 #[inline(always)]
 fn copy_loop(from: &[u8], to: &mut [u8], key: Key) {
-    let word = u64::from(u32::from_ne_bytes(key));
+    let word = u64::from(u32::from_ne_bytes(key.octets()));
     let wide = word << 32 | word;
     let (words_from, from) = from.as_chunks::<8>();
     let (words_to, to) = to.as_chunks_mut::<8>();
     for (from, to) in words_from.iter().zip(words_to) {
         *to = (u64::from_ne_bytes(*from) ^ wide).to_ne_bytes();
     }
+    let octets = key.octets();
     for (i, (from, to)) in from.iter().zip(to).enumerate() {
-        *to = from ^ key[i & 3];
+        *to = from ^ octets[i & 3];
     }
 }
 
@@ -113,8 +133,9 @@ fn shift_loop(bytes: &mut [u8], gap: usize, key: Key) {
     let mut at = 0;
     at = shift_chunks::<64>(bytes, gap, key, at, n);
     at = shift_chunks::<8>(bytes, gap, key, at, n);
+    let octets = key.octets();
     for (i, at) in (at..n).enumerate() {
-        bytes[at] = bytes[at + gap] ^ key[i & 3];
+        bytes[at] = bytes[at + gap] ^ octets[i & 3];
     }
 }
 
@@ -132,7 +153,7 @@ fn shift_chunks<const N: usize>(bytes: &mut [u8], gap: usize, key: Key, mut at: 
 
 #[inline(always)]
 fn masked<const N: usize>(mut chunk: [u8; N], key: Key) -> [u8; N] {
-    let key = u32::from_ne_bytes(key);
+    let key = u32::from_ne_bytes(key.octets());
     for word in chunk.as_chunks_mut().0 {
         *word = (u32::from_ne_bytes(*word) ^ key).to_ne_bytes();
     }
@@ -144,12 +165,12 @@ mod tests {
     use super::*;
 
     fn reference(bytes: &[u8], key: Key) -> Vec<u8> {
-        bytes.iter().enumerate().map(|(i, octet)| octet ^ key[i % 4]).collect()
+        bytes.iter().enumerate().map(|(i, octet)| octet ^ key.octets()[i % 4]).collect()
     }
 
     #[test]
     fn both_loops_agree_with_the_formula_at_every_length_and_gap() {
-        let key = [0x37, 0xfa, 0x21, 0x3d];
+        let key = Key::from([0x37, 0xfa, 0x21, 0x3d]);
         let data: Vec<u8> = (0..3000_u32).map(|i| (i * 7 + i / 256).to_le_bytes()[0]).collect();
         for n in (0..300).chain([WIDE - 1, WIDE, WIDE + 1, 2047, 2048, 2900]) {
             let mut copied = vec![0; n];
@@ -166,12 +187,12 @@ mod tests {
 
     #[test]
     fn rotated_key_continues_where_the_payload_was_cut() {
-        let key = [1, 2, 3, 4];
+        let key = Key::from([1, 2, 3, 4]);
         let data: Vec<u8> = (0..32).collect();
         for cut in 0..=data.len() {
             let mut out = vec![0; data.len()];
             copy(&data[..cut], &mut out[..cut], key);
-            copy(&data[cut..], &mut out[cut..], rotate(key, cut));
+            copy(&data[cut..], &mut out[cut..], key.rotate(cut));
             assert_eq!(out, reference(&data, key));
         }
     }

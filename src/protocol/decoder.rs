@@ -117,7 +117,7 @@ impl Decoder {
             opcode: OpCode::Continuation,
             masked: false,
             hidden: false,
-            key: [0; 4],
+            key: Key::default(),
             masking: Masking::of(role, config.allow_unmasked),
             payload_type: config.payload_type,
             utf8: Utf8::default(),
@@ -239,7 +239,7 @@ impl Decoder {
         let (from, to) = (region.read, region.written);
         if self.masked {
             mask::shift(region.bytes, from, to, n, self.key);
-            self.key = mask::rotate(self.key, n);
+            self.key = self.key.rotate(n);
         } else if from != to {
             region.bytes.copy_within(from..from + n, to);
         }
@@ -279,7 +279,7 @@ impl Decoder {
         mask::copy(&region.unread()[..n], &mut payload.bytes[kept..kept + n], self.key);
         region.read += n;
         self.remaining -= n as u64;
-        self.key = mask::rotate(self.key, n);
+        self.key = self.key.rotate(n);
         if self.remaining == 0 {
             self.control = Buffer::default();
             self.control_len = 0;

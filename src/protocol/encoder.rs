@@ -15,8 +15,8 @@ pub(crate) const MAX_CONTROL_FRAME: usize = 2 + 4 + MAX_CONTROL_PAYLOAD;
 pub(crate) struct Encoder {
     role: Role,
     opcode: OpCode,
-    /// The key of a frame that the transport refused.
-    refused: Option<Key>,
+    /// The key of a frame that the transport refused; as octets, which need no padding.
+    refused: Option<[u8; 4]>,
 }
 
 impl Encoder {
@@ -42,19 +42,24 @@ impl Encoder {
     /// (those of OpenSSL) have put aside what they refused, and go on with that.
     #[inline(always)]
     pub(crate) fn data_header(&mut self, length: usize) -> Header {
-        let key = self.refused.take().or_else(|| self.key());
+        let key = match self.refused {
+            None => self.key(),
+            refused => {
+                self.refused = None;
+                refused.map(Key::from)
+            }
+        };
         Header { fin: true, opcode: self.opcode, key, length: length as u64 }
     }
 
     /// The transport has taken nothing of the frame with this header.
     pub(crate) fn refuse(&mut self, header: &Header) {
-        self.refused = header.key;
+        self.refused = header.key.map(Key::octets);
     }
 
-    /// The longest a frame with this much payload can be.
-    #[inline]
-    pub(crate) fn frame_len(length: usize) -> usize {
-        length.saturating_add(header::MAX_LEN)
+    /// How long a data frame with this much payload is.
+    pub(crate) fn frame_len(&self, length: usize) -> usize {
+        header::encoded_len(length as u64, self.masks()).saturating_add(length)
     }
 
     /// A whole control frame; returns its length.
@@ -67,7 +72,7 @@ impl Encoder {
 
     #[inline]
     fn key(&self) -> Option<Key> {
-        self.masks().then(mask::fresh_key)
+        self.masks().then(Key::fresh)
     }
 }
 
@@ -98,7 +103,7 @@ impl Body for [u8] {
         let n = here.len().min(out.len());
         match key {
             None => out[..n].copy_from_slice(&here[..n]),
-            Some(key) => mask::copy(&here[..n], &mut out[..n], mask::rotate(key, from)),
+            Some(key) => mask::copy(&here[..n], &mut out[..n], key.rotate(from)),
         }
     }
 }
@@ -133,7 +138,7 @@ impl Body for Slices<'_> {
     }
 
     fn copy(&self, mut from: usize, mut out: &mut [u8], key: Option<Key>) {
-        let mut key = key.map(|key| mask::rotate(key, from));
+        let mut key = key.map(|key| key.rotate(from));
         for part in self.parts() {
             if from >= part.len() {
                 from -= part.len();
@@ -142,7 +147,7 @@ impl Body for Slices<'_> {
             let n = (part.len() - from).min(out.len());
             let (here, rest) = out.split_at_mut(n);
             part[from..from + n].copy(0, here, key);
-            key = key.map(|key| mask::rotate(key, n));
+            key = key.map(|key| key.rotate(n));
             from = 0;
             out = rest;
             if out.is_empty() {
@@ -166,7 +171,7 @@ mod tests {
                 let mut out = vec![0; to - from];
                 payload.copy(from, &mut out, None);
                 assert_eq!(out, b"abcdefgh"[from..to]);
-                payload.copy(from, &mut out, Some([1, 2, 3, 4]));
+                payload.copy(from, &mut out, Some([1, 2, 3, 4].into()));
                 let masked = |i: usize| b"abcdefgh"[i] ^ [1, 2, 3, 4][i % 4];
                 assert_eq!(out, (from..to).map(masked).collect::<Vec<_>>());
             }

@@ -115,6 +115,7 @@ impl Output {
 
     /// Adds a data frame, which `write` puts at the start of the room it is given (at least `room` bytes), and
     /// whose length it returns.
+    #[inline]
     pub(crate) fn push_data(&mut self, room: usize, write: impl FnOnce(&mut [u8]) -> usize) {
         self.reserve(room);
         self.end += write(&mut self.buffer[self.end..]);
@@ -156,11 +157,16 @@ impl Output {
         }
     }
 
-    /// Makes room for `n` more bytes: at the end, by moving together, or in a larger buffer.
+    /// Makes room for `n` more bytes.
+    #[inline]
     fn reserve(&mut self, n: usize) {
-        if self.buffer.len() - self.end >= n {
-            return;
+        if self.buffer.len() - self.end < n {
+            self.make_room(n);
         }
+    }
+
+    /// By moving together, or in a larger buffer.
+    fn make_room(&mut self, n: usize) {
         let len = self.len();
         if self.buffer.len() - len >= n {
             self.buffer.copy_within(self.start..self.end, 0);

@@ -18,7 +18,7 @@ use std::task::{Context, Poll, Waker};
 use fastwebsockets::{Frame, OpCode, Role, WebSocket, WebSocketError, WebSocketRead, WebSocketWrite};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::frame::{header, mask};
+use crate::frame::{Key, header, mask};
 use crate::{Config, Error, PayloadType};
 
 /// What a `WebSocket` consists of.
@@ -191,7 +191,7 @@ impl Recovered {
             && let Some(key) = head[..head_len].last_chunk()
         {
             let n = payload.len();
-            mask::shift(&mut payload, 0, 0, n, *key);
+            mask::shift(&mut payload, 0, 0, n, Key::from(*key));
         }
         Recovered { head, head_len, length, payload }
     }

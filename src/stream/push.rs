@@ -112,7 +112,7 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
     }
 
     /// Flushes the transport.
-    #[inline]
+    #[inline(always)]
     pub(super) fn poll_flush_transport(&mut self, side: Side, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Self { io, wakers, .. } = self;
         let Poll::Ready(result) = wakers.poll(side, cx, |cx| Pin::new(io).poll_flush(cx)) else {

@@ -12,13 +12,13 @@ use super::push::{Sink, forgive};
 use super::wake::Side;
 use crate::buffer::Buffer;
 use crate::frame::{Header, header};
-use crate::protocol::encoder::{Body, Encoder, Slices};
+use crate::protocol::encoder::{Body, Slices};
 use crate::protocol::{Closing, Utf8};
 use crate::{Error, PayloadType};
 
-/// Frames up to these lengths are staged on the stack; two sizes, because the stage is zeroed each time.
-const TINY: usize = 256;
-const SMALL: usize = 1024 + header::MAX_LEN;
+/// Payloads up to these lengths are staged on the stack; two sizes, because the stage is zeroed each time.
+const TINY: usize = 128;
+const SMALL: usize = 1024;
 
 /// A frame with more payload than this is staged piece by piece.
 const STAGE: usize = 64 * 1024;
@@ -48,25 +48,15 @@ impl Tail {
     }
 }
 
-/// What a write takes of the caller's bytes.
-struct Accepted {
-    /// How many, which is what the write returns.
-    bytes: usize,
-    /// The payload of the frame, the old tail included.
-    payload: usize,
-    /// What waits afterwards.
-    tail: Tail,
-}
-
 impl<S: AsyncWrite + Unpin> AsyncWrite for WebSocketStream<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        if !this.is_plain() {
-            return this.poll_write_frame(cx, &[IoSlice::new(buf)]);
+        match this.config.payload_type {
+            PayloadType::Binary => {
+                this.poll_write_frame(cx, &buf[..buf.len().min(this.config.max_frame_len)])
+            }
+            PayloadType::Text => this.poll_write_text(cx, &[IoSlice::new(buf)]),
         }
-        let buf = &buf[..buf.len().min(this.config.max_frame_len)];
-        ready!(this.poll_send(cx, buf))?;
-        Poll::Ready(Ok(buf.len()))
     }
 
     fn poll_write_vectored(
@@ -74,7 +64,14 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WebSocketStream<S> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.get_mut().poll_write_frame(cx, bufs)
+        let this = self.get_mut();
+        match this.config.payload_type {
+            PayloadType::Binary => {
+                let payload = Slices::new(&[], bufs, total_len(bufs).min(this.config.max_frame_len));
+                this.poll_write_frame(cx, &payload)
+            }
+            PayloadType::Text => this.poll_write_text(cx, bufs),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -83,18 +80,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WebSocketStream<S> {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        this.check_flush()?;
-        if this.sink != Sink::Open {
-            return Poll::Ready(Ok(()));
+        if this.is_writable() && this.output.is_empty() {
+            let flushed = ready!(this.poll_flush_transport(Side::Writer, cx));
+            return Poll::Ready(flushed.or_else(|error| this.excuse(error)));
         }
-        if !this.output.is_empty() {
-            ready!(this.poll_drain(Side::Writer, cx)).or_else(|error| this.excuse(error))?;
-            if this.sink != Sink::Open {
-                return Poll::Ready(Ok(()));
-            }
-        }
-        let flushed = ready!(this.poll_flush_transport(Side::Writer, cx));
-        Poll::Ready(flushed.or_else(|error| this.excuse(error)))
+        this.poll_flush_waiting(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -103,31 +93,69 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WebSocketStream<S> {
 }
 
 impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
-    /// Whether a write is a frame as it is: nothing is in the way, nothing waits before it, nothing is gathered.
+    /// One frame of all of the payload; returns its length.
+    ///
+    /// `Pending`: nothing of it was sent or kept. That is so for all that it calls.
     #[inline]
-    fn is_plain(&self) -> bool {
-        self.closing == Closing::Open
-            && self.sink == Sink::Open
-            && !self.end.ends_writes()
-            && self.output.is_empty()
-            && self.config.write_buffer == 0
-            && self.config.payload_type == PayloadType::Binary
+    fn poll_write_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+        payload: &(impl Body + ?Sized),
+    ) -> Poll<io::Result<usize>> {
+        let free = self.closing == Closing::Open && self.is_writable() && self.has_room();
+        if !free {
+            ready!(self.poll_free(cx))?;
+        }
+        if self.config.write_buffer > 0 { self.poll_gather(cx, payload) } else { self.poll_send(cx, payload) }
     }
 
-    fn poll_write_frame(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    /// On a Text stream a frame ends with a code point; the start of the next one waits.
+    #[inline(never)]
+    fn poll_write_text(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        ready!(self.poll_free(cx))?;
+        let old = self.tail;
+        // At least a byte fits: a tail has 3 at most, a frame takes 4 or more.
+        let bytes = total_len(slices).min(self.config.max_frame_len - old.as_slice().len());
+        let all = Slices::new(old.as_slice(), slices, old.as_slice().len() + bytes);
+        let mut utf8 = Utf8::default();
+        let mut at = 0;
+        for part in all.parts() {
+            utf8.check(part).map_err(|valid| Error::WriteNotUtf8 {
+                // The tail has been valid so far, or it would not have been accepted.
+                at: (at + valid).saturating_sub(old.as_slice().len()),
+            })?;
+            at += part.len();
+        }
+        let payload = all.len() - utf8.unfinished();
+        if payload > 0 {
+            let payload = Slices::new(old.as_slice(), slices, payload);
+            ready!(self.poll_write_frame(cx, &payload))?;
+        }
+        self.tail = Tail::default();
+        all.copy(payload, &mut self.tail.bytes[..utf8.unfinished()], None);
+        // At most 3.
+        self.tail.len = u8::try_from(utf8.unfinished()).unwrap_or(3);
+        Poll::Ready(Ok(bytes))
+    }
+
+    /// Whether nothing has failed. Then nothing is lost either, and there is no error to report.
+    #[inline]
+    fn is_writable(&self) -> bool {
+        self.sink == Sink::Open && !self.end.ends_writes()
+    }
+
+    /// Whether nothing waits that must go before a frame: without a write buffer that is anything.
+    #[inline]
+    fn has_room(&self) -> bool {
+        self.output.is_empty() || (self.config.write_buffer > 0 && !self.output.is_blocked())
+    }
+
+    /// Waits until a frame may be written.
+    #[inline(never)]
+    fn poll_free(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.check_write()?;
         // Back-pressure: what the transport has refused goes first. The transport holds the writer's waker.
-        if self.output.is_blocked() || (self.config.write_buffer == 0 && !self.output.is_empty()) {
-            ready!(self.poll_drain(Side::Writer, cx))?;
-        }
-        let accepted = self.accept(slices)?;
-        if accepted.payload > 0 || self.config.payload_type == PayloadType::Binary {
-            let tail = self.tail;
-            let payload = Slices::new(tail.as_slice(), slices, accepted.payload);
-            ready!(self.poll_send(cx, &payload))?;
-        }
-        self.tail = accepted.tail;
-        Poll::Ready(Ok(accepted.bytes))
+        if self.has_room() { Poll::Ready(Ok(())) } else { self.poll_drain(Side::Writer, cx) }
     }
 
     /// Whether a write may be tried, and if not, why.
@@ -144,6 +172,21 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
             Closing::Open => Error::WriteAfterFailure,
         }
         .into())
+    }
+
+    /// A flush where something waits, or has failed.
+    #[inline(never)]
+    fn poll_flush_waiting(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.check_flush()?;
+        if self.sink != Sink::Open {
+            return Poll::Ready(Ok(()));
+        }
+        ready!(self.poll_drain(Side::Writer, cx)).or_else(|error| self.excuse(error))?;
+        if self.sink != Sink::Open {
+            return Poll::Ready(Ok(()));
+        }
+        let flushed = ready!(self.poll_flush_transport(Side::Writer, cx));
+        Poll::Ready(flushed.or_else(|error| self.excuse(error)))
     }
 
     /// A flush fails where bytes that were written are lost, or may be.
@@ -174,68 +217,58 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
         }
     }
 
-    /// How much of the slices the next frame takes.
-    fn accept(&self, slices: &[IoSlice<'_>]) -> io::Result<Accepted> {
-        let offered = slices.iter().map(|slice| slice.len()).fold(0, usize::saturating_add);
-        match self.config.payload_type {
-            PayloadType::Binary => {
-                let bytes = offered.min(self.config.max_frame_len);
-                Ok(Accepted { bytes, payload: bytes, tail: Tail::default() })
-            }
-            PayloadType::Text => self.accept_text(slices, offered),
+    /// Puts one frame into the write buffer, if it fits, else sends it.
+    fn poll_gather(
+        &mut self,
+        cx: &mut Context<'_>,
+        payload: &(impl Body + ?Sized),
+    ) -> Poll<io::Result<usize>> {
+        let capacity = self.config.write_buffer as usize;
+        let length = self.encoder.frame_len(payload.len());
+        if self.output.len().saturating_add(length) > capacity {
+            ready!(self.poll_drain(Side::Writer, cx))?;
         }
+        if length > capacity {
+            return self.poll_send(cx, payload);
+        }
+        let header = self.encoder.data_header(payload.len());
+        let room = if self.output.is_empty() { capacity } else { length };
+        self.output.push_data(room, |out| write_frame(&header, payload, payload.len(), out));
+        Poll::Ready(Ok(payload.len()))
     }
 
-    /// On a Text stream a frame ends with a code point; the start of the next one waits.
-    fn accept_text(&self, slices: &[IoSlice<'_>], offered: usize) -> io::Result<Accepted> {
-        let old = self.tail.as_slice();
-        // At least a byte fits: a tail has 3 at most, a frame takes 4 or more.
-        let bytes = offered.min(self.config.max_frame_len - old.len());
-        let mut utf8 = Utf8::default();
-        // Valid so far, or it would not have been accepted.
-        let _ = utf8.check(old);
-        let mut at = 0;
-        for part in Slices::new(&[], slices, bytes).parts() {
-            utf8.check(part).map_err(|invalid| Error::WriteNotUtf8 { at: at + invalid })?;
-            at += part.len();
-        }
-        let all = Slices::new(old, slices, old.len() + bytes);
-        let payload = all.len() - utf8.unfinished();
-        let mut tail = Tail::default();
-        all.copy(payload, &mut tail.bytes[..utf8.unfinished()], None);
-        // At most 3.
-        tail.len = u8::try_from(utf8.unfinished()).unwrap_or(3);
-        Ok(Accepted { bytes, payload, tail })
-    }
-
-    /// Sends one frame: into the write buffer if there is one and it fits, else to the transport.
+    /// Sends one frame to the transport; returns the length of its payload.
     ///
     /// `Pending`: nothing of it was sent or kept.
-    #[inline(always)]
-    fn poll_send(&mut self, cx: &mut Context<'_>, payload: &(impl Body + ?Sized)) -> Poll<io::Result<()>> {
-        let header = self.encoder.data_header(payload.len());
-        let capacity = self.config.write_buffer as usize;
-        let length = Encoder::frame_len(payload.len());
-        if capacity > 0 {
-            let length = header.encoded_len().saturating_add(payload.len());
-            if self.output.len().saturating_add(length) > capacity {
-                ready!(self.poll_drain(Side::Writer, cx))?;
-            }
-            if length <= capacity {
-                let room = if self.output.is_empty() { capacity } else { length };
-                self.output.push_data(room, |out| write_frame(&header, payload, payload.len(), out));
-                return Poll::Ready(Ok(()));
-            }
+    #[inline]
+    fn poll_send(&mut self, cx: &mut Context<'_>, payload: &(impl Body + ?Sized)) -> Poll<io::Result<usize>> {
+        if payload.len() <= TINY {
+            self.poll_send_on_stack::<{ TINY + header::MAX_LEN }>(cx, payload)
+        } else if payload.len() <= SMALL {
+            self.poll_send_on_stack::<{ SMALL + header::MAX_LEN }>(cx, payload)
+        } else {
+            self.poll_send_large(cx, payload)
         }
-        if length <= TINY {
-            return self.poll_send_staged(cx, &header, payload, &mut [0; TINY]);
-        }
-        if length <= SMALL {
-            return self.poll_send_staged(cx, &header, payload, &mut [0; SMALL]);
-        }
-        if header.key.is_none() && payload.len() > VECTORED && self.io.is_write_vectored() {
+    }
+
+    #[inline(never)]
+    fn poll_send_on_stack<const N: usize>(
+        &mut self,
+        cx: &mut Context<'_>,
+        payload: &(impl Body + ?Sized),
+    ) -> Poll<io::Result<usize>> {
+        self.poll_send_staged(cx, payload, payload.len(), &mut [0; N])
+    }
+
+    #[inline(never)]
+    fn poll_send_large(
+        &mut self,
+        cx: &mut Context<'_>,
+        payload: &(impl Body + ?Sized),
+    ) -> Poll<io::Result<usize>> {
+        if !self.encoder.masks() && payload.len() > VECTORED && self.io.is_write_vectored() {
             let mut head = [0; header::MAX_LEN];
-            let n = header.encode(&mut head);
+            let n = self.encoder.data_header(payload.len()).encode(&mut head);
             let head = IoSlice::new(&head[..n]);
             return match payload.parts().count() {
                 0..=2 => self.poll_send_slices(cx, &mut [head; 3], payload),
@@ -243,32 +276,32 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
                 count => self.poll_send_slices(cx, &mut vec![head; 1 + count], payload),
             };
         }
-        let mut stage = Buffer::take(Encoder::frame_len(payload.len().min(STAGE)));
-        self.poll_send_staged(cx, &header, payload, &mut stage)
+        let staged = payload.len().min(STAGE);
+        self.poll_send_staged(cx, payload, staged, &mut Buffer::take(header::MAX_LEN + staged))
     }
 
-    /// The way of all masked frames, and of small ones: header and payload side by side in `stage`, which holds the
-    /// header and the payload, or [`STAGE`] bytes of it.
+    /// The way of all masked frames, and of small ones: the header and the first `staged` bytes of payload side by side
+    /// in `stage`, which has room for them.
     #[inline(always)]
     fn poll_send_staged(
         &mut self,
         cx: &mut Context<'_>,
-        header: &Header,
         payload: &(impl Body + ?Sized),
+        staged: usize,
         stage: &mut [u8],
-    ) -> Poll<io::Result<()>> {
-        let staged = payload.len().min(STAGE);
-        let end = write_frame(header, payload, staged, stage);
+    ) -> Poll<io::Result<usize>> {
+        let header = self.encoder.data_header(payload.len());
+        let end = write_frame(&header, payload, staged, stage);
         let Poll::Ready(sent) = self.poll_write_bytes(cx, &stage[..end]) else {
             // Nothing was sent; the transport has the writer's waker.
-            self.encoder.refuse(header);
+            self.encoder.refuse(&header);
             return Poll::Pending;
         };
         let sent = sent?;
-        if sent == end && staged == payload.len() {
-            return Poll::Ready(Ok(()));
+        if sent < end || staged < payload.len() {
+            self.send_rest(cx, &header, payload, stage, sent..end, staged)?;
         }
-        Poll::Ready(self.send_rest(cx, header, payload, stage, sent..end, staged))
+        Poll::Ready(Ok(payload.len()))
     }
 
     /// Goes on with a frame of which the transport has a part: what is left of the stage, then what is left of the
@@ -322,7 +355,7 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
         cx: &mut Context<'_>,
         mut slices: &mut [IoSlice<'a>],
         payload: &'a (impl Body + ?Sized),
-    ) -> Poll<io::Result<()>> {
+    ) -> Poll<io::Result<usize>> {
         let mut count = 1;
         for part in payload.parts() {
             slices[count] = IoSlice::new(part);
@@ -343,11 +376,11 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
                 Poll::Pending => {
                     let rest = Slices::new(&[], slices, left);
                     self.keep(Buffer::filled(left, |at, out| rest.copy(at, out, None)), left);
-                    return Poll::Ready(Ok(()));
+                    break;
                 }
             }
         }
-        Poll::Ready(Ok(()))
+        Poll::Ready(Ok(payload.len()))
     }
 
     /// Ends this end's half: what is kept, a Close, and the transport too if nothing more can come.
@@ -369,6 +402,10 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
             Poll::Ready(Err(Error::WriteIncompleteUtf8.into()))
         }
     }
+}
+
+fn total_len(slices: &[IoSlice<'_>]) -> usize {
+    slices.iter().map(|slice| slice.len()).fold(0, usize::saturating_add)
 }
 
 /// Writes a header and the first `length` bytes of payload to the start of `out`, and returns how much that is.

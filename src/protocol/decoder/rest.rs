@@ -79,7 +79,7 @@ impl Decoder {
             }
             Place::Control => {
                 let kept = &self.control[..self.control_len.into()];
-                let key = key.map(|key| mask::rotate(key, 4 - (kept.len() & 3)));
+                let key = key.map(|key| key.rotate(4 - (kept.len() & 3)));
                 let length = kept.len() as u64 + self.remaining;
                 push_header(Header { fin: true, opcode: self.opcode, key, length }, out);
                 let from = out.len();
@@ -104,7 +104,7 @@ impl Decoder {
 
     /// A key of zeros masks nothing: what has been unmasked can be written down as it is.
     fn plain_key(&self) -> Option<Key> {
-        (self.masking != Masking::Forbidden).then_some([0; 4])
+        (self.masking != Masking::Forbidden).then_some(Key::default())
     }
 
     /// Takes over what [`Decoder::encode_rest`] could not write, before its bytes are decoded.
