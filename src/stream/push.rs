@@ -152,15 +152,21 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
         Poll::Ready(Ok(()))
     }
 
+    /// Whether there is something to push: bytes that wait, a flush, or the transport's shutdown.
+    #[inline]
+    pub(super) fn must_push(&self) -> bool {
+        !self.output.is_empty()
+            || self.unflushed != Unflushed::Nothing
+            || (self.is_closed_both_ways() && self.sink != Sink::Shut)
+    }
+
     /// The one push that each poll for reading makes, whatever it has read: a failure is the writer's to hear.
     pub(super) fn push_for_reader(&mut self, cx: &mut Context<'_>) {
-        let shut = self.is_closed_both_ways();
-        let flushed = self.unflushed == Unflushed::Nothing;
-        if self.output.is_empty() && flushed && !(shut && self.sink != Sink::Shut) {
+        if !self.must_push() {
             return;
         }
         let before = self.sink;
-        if let Poll::Ready(Err(error)) = self.poll_push(Side::Reader, cx, shut) {
+        if let Poll::Ready(Err(error)) = self.poll_push(Side::Reader, cx, self.is_closed_both_ways()) {
             if self.sink != before
                 && let Err(error) = self.excuse(error)
             {

@@ -37,15 +37,27 @@ impl Input {
         if end == 0 { Input::default() } else { Input { buffer, start: 0, end } }
     }
 
+    #[inline]
     pub(super) fn as_slice(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
     }
 
+    #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.start == self.end
     }
 
+    /// Moves as much as fits.
+    #[inline]
+    fn read(&mut self, buf: &mut ReadBuf<'_>) {
+        let payload = self.as_slice();
+        let n = payload.len().min(buf.remaining());
+        buf.put_slice(&payload[..n]);
+        self.consume(n);
+    }
+
     /// The last byte taken gives the memory back.
+    #[inline]
     fn consume(&mut self, n: usize) {
         self.start += n.min(self.end - self.start);
         if self.is_empty() {
@@ -56,33 +68,23 @@ impl Input {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for WebSocketStream<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if buf.remaining() == 0 {
-            return Poll::Ready(Ok(()));
-        }
         let this = self.get_mut();
-        let was_blocked = this.output.is_blocked();
-        let polled = if this.input.is_empty() && buf.remaining() >= DIRECT {
-            this.poll_receive(cx, buf)
-        } else {
-            let polled = this.poll_fill(cx);
-            if let Poll::Ready(Ok(())) = polled {
-                let payload = this.input.as_slice();
-                let n = payload.len().min(buf.remaining());
-                buf.put_slice(&payload[..n]);
-                this.input.consume(n);
-            }
-            polled
-        };
-        this.end_of_poll(cx, polled, was_blocked)
+        if this.input.is_empty() || this.must_push() {
+            return this.poll_read_more(cx, buf);
+        }
+        this.input.read(buf);
+        Poll::Ready(Ok(()))
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncBufRead for WebSocketStream<S> {
     fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
         let this = self.get_mut();
-        let was_blocked = this.output.is_blocked();
-        let polled = this.poll_fill(cx);
-        ready!(this.end_of_poll(cx, polled, was_blocked))?;
+        if this.input.is_empty() || this.must_push() {
+            let was_blocked = this.output.is_blocked();
+            let polled = this.poll_fill(cx);
+            ready!(this.end_of_poll(cx, polled, was_blocked))?;
+        }
         Poll::Ready(Ok(this.input.as_slice()))
     }
 
@@ -92,6 +94,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncBufRead for WebSocketStream<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
+    /// A read that has more to do than to take what was read ahead.
+    #[inline(never)]
+    fn poll_read_more(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if buf.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        let was_blocked = self.output.is_blocked();
+        let polled = if self.input.is_empty() && buf.remaining() >= DIRECT {
+            self.poll_receive(cx, buf)
+        } else {
+            self.poll_fill(cx).map_ok(|()| self.input.read(buf))
+        };
+        self.end_of_poll(cx, polled, was_blocked)
+    }
+
     /// Input first, then the one push of what waits to go out, ready or not.
     fn end_of_poll(
         &mut self,
