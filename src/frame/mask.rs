@@ -33,6 +33,12 @@ impl Key {
         })
     }
 
+    /// Twice in a row.
+    #[inline]
+    fn twice(self) -> u64 {
+        u64::from(self.0) << 32 | u64::from(self.0)
+    }
+
     /// As on the wire.
     #[inline]
     pub(crate) fn octets(self) -> [u8; 4] {
@@ -110,16 +116,16 @@ fn shift_wide(bytes: &mut [u8], gap: usize, key: Key) {
 /// By words, not by octets: that is what the compiler turns into vectors of any width.
 #[inline(always)]
 fn copy_loop(from: &[u8], to: &mut [u8], key: Key) {
-    let word = u64::from(u32::from_ne_bytes(key.octets()));
-    let wide = word << 32 | word;
+    let mut key = key.twice();
     let (words_from, from) = from.as_chunks::<8>();
     let (words_to, to) = to.as_chunks_mut::<8>();
     for (from, to) in words_from.iter().zip(words_to) {
-        *to = (u64::from_ne_bytes(*from) ^ wide).to_ne_bytes();
+        *to = (u64::from_le_bytes(*from) ^ key).to_le_bytes();
     }
-    let octets = key.octets();
-    for (i, (from, to)) in from.iter().zip(to).enumerate() {
-        *to = from ^ octets[i & 3];
+    // At most 7 are left.
+    for (from, to) in from.iter().zip(to) {
+        *to = from ^ key.to_le_bytes()[0];
+        key >>= 8;
     }
 }
 
@@ -130,34 +136,29 @@ fn copy_loop(from: &[u8], to: &mut [u8], key: Key) {
 #[inline(always)]
 fn shift_loop(bytes: &mut [u8], gap: usize, key: Key) {
     let n = bytes.len() - gap;
-    let mut at = 0;
+    let (mut key, mut at) = (key.twice(), 0);
     at = shift_chunks::<64>(bytes, gap, key, at, n);
     at = shift_chunks::<8>(bytes, gap, key, at, n);
-    let octets = key.octets();
-    for (i, at) in (at..n).enumerate() {
-        bytes[at] = bytes[at + gap] ^ octets[i & 3];
+    // At most 7 are left.
+    for at in at..n.min(at + 7) {
+        bytes[at] = bytes[at + gap] ^ key.to_le_bytes()[0];
+        key >>= 8;
     }
 }
 
 #[inline(always)]
-fn shift_chunks<const N: usize>(bytes: &mut [u8], gap: usize, key: Key, mut at: usize, n: usize) -> usize {
+fn shift_chunks<const N: usize>(bytes: &mut [u8], gap: usize, key: u64, mut at: usize, n: usize) -> usize {
     while at + N <= n {
         if let Some(chunk) = bytes[at + gap..].first_chunk::<N>() {
-            let chunk = masked(*chunk, key);
+            let mut chunk = *chunk;
+            for word in chunk.as_chunks_mut().0 {
+                *word = (u64::from_le_bytes(*word) ^ key).to_le_bytes();
+            }
             bytes[at..at + N].copy_from_slice(&chunk);
         }
         at += N;
     }
     at
-}
-
-#[inline(always)]
-fn masked<const N: usize>(mut chunk: [u8; N], key: Key) -> [u8; N] {
-    let key = u32::from_ne_bytes(key.octets());
-    for word in chunk.as_chunks_mut().0 {
-        *word = (u32::from_ne_bytes(*word) ^ key).to_ne_bytes();
-    }
-    chunk
 }
 
 #[cfg(test)]

@@ -27,15 +27,18 @@ pub(crate) struct Region<'a> {
 }
 
 impl<'a> Region<'a> {
+    #[inline]
     pub(crate) fn new(bytes: &'a mut [u8]) -> Self {
         Region { bytes, written: 0, read: 0 }
     }
 
     /// The length of the decoded payload at the start of the bytes.
+    #[inline]
     pub(crate) fn written(&self) -> usize {
         self.written
     }
 
+    #[inline]
     fn unread(&self) -> &[u8] {
         &self.bytes[self.read..]
     }
