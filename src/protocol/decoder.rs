@@ -244,7 +244,7 @@ impl Decoder {
             mask::shift(region.bytes, from, to, n, self.key);
             self.key = self.key.rotate(n);
         } else if from != to {
-            region.bytes.copy_within(from..from + n, to);
+            mask::shift_plain(region.bytes, from, to, n);
         }
         region.read += n;
         region.written += n;
