@@ -63,11 +63,14 @@ impl ControlPayload {
     }
 }
 
+/// A frame with this much payload is worth a call of the transport more, see [`Decoder::wants`].
+const LARGE: u64 = 16 * 1024;
+
 /// Where in a frame the next byte is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     Header,
-    Data,
+    Data { large: bool },
     Control,
 }
 
@@ -127,6 +130,20 @@ impl Decoder {
         }
     }
 
+    /// How many bytes the next region should have at the most.
+    ///
+    /// Inside a large frame that is not masked: what is left of it, and the next header. Then all of its payload is
+    /// where it belongs when it arrives. With more behind the header, that would all have to be moved.
+    #[inline]
+    pub(crate) fn wants(&self) -> usize {
+        match self.place {
+            Place::Data { large: true } if !self.masked => {
+                usize::try_from(self.remaining).unwrap_or(usize::MAX).saturating_add(header::MAX_LEN)
+            }
+            _ => usize::MAX,
+        }
+    }
+
     /// Decodes up to the end of the region (`None`), or up to the end of the next control frame.
     ///
     /// After an error the region holds what came before it, and there is no going on.
@@ -139,7 +156,7 @@ impl Decoder {
                         return Ok(None);
                     }
                 }
-                Place::Data => {
+                Place::Data { .. } => {
                     self.read_data(region)?;
                     if self.remaining > 0 {
                         return Ok(None);
@@ -229,7 +246,7 @@ impl Decoder {
             self.place = Place::Control;
             return;
         }
-        self.place = Place::Data;
+        self.place = Place::Data { large: header.length >= LARGE };
         self.fin = header.fin;
         if self.message == Message::Unknown && header.opcode != OpCode::Continuation {
             self.utf8 = Utf8::default();

@@ -145,21 +145,31 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     }
 
     /// Reads from the transport into `buf` and decodes there, until there is a byte of payload, or the end.
+    ///
+    /// Where a read has stopped behind a header on purpose, and there is room, the payload is read too.
     pub(super) fn poll_receive(
         &mut self,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
         for turn in 0.. {
+            let start = buf.filled().len();
+            // What comes after payload, be it an error, is for the next poll.
+            let is_done = start > before;
             if !matches!(self.end, End::Open) {
-                return Poll::Ready(self.end.take_error().map_or(Ok(()), Err));
+                let error = if is_done { None } else { self.end.take_error() };
+                return Poll::Ready(error.map_or(Ok(()), Err));
             }
             if turn == MAX_TURNS {
                 break;
             }
-            let start = buf.filled().len();
+            let most = self.decoder.wants();
             // `Pending`: the transport's read side has the reader's waker.
-            if let Err(error) = ready!(Pin::new(&mut self.io).poll_read(cx, buf)) {
+            let Poll::Ready(result) = self.poll_transport(cx, buf, most) else {
+                return if is_done { Poll::Ready(Ok(())) } else { Poll::Pending };
+            };
+            if let Err(error) = result {
                 self.fail_read(error, None, false);
                 continue;
             }
@@ -169,14 +179,39 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
                 continue;
             };
             self.keep_alive.heard();
+            // Then there is room again, at least that of the header.
+            let is_stopped = received.len() == most;
             let payload = self.decode(received, Some(cx));
             buf.set_filled(start + payload);
-            if payload > 0 {
+            if payload > 0 && !is_stopped {
                 return Poll::Ready(Ok(()));
             }
         }
+        if buf.filled().len() > before {
+            return Poll::Ready(Ok(()));
+        }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Reads once, at most so many bytes if the caller's buffer has been written to before: to do that for it would cost
+    /// as much as it saves.
+    #[inline]
+    fn poll_transport(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+        most: usize,
+    ) -> Poll<io::Result<()>> {
+        let io = Pin::new(&mut self.io);
+        if most >= buf.initialized().len() - buf.filled().len() {
+            return io.poll_read(cx, buf);
+        }
+        let mut part = ReadBuf::new(buf.initialize_unfilled_to(most));
+        ready!(io.poll_read(cx, &mut part))?;
+        let n = part.filled().len();
+        buf.advance(n);
+        Poll::Ready(Ok(()))
     }
 
     /// Decodes bytes of the wire in place, acts on the control frames, and returns how much payload there is.

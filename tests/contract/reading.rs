@@ -3,6 +3,7 @@
 
 mod control;
 mod ending;
+mod large;
 
 use std::future::Future;
 use std::pin::{Pin, pin};

@@ -40,7 +40,7 @@ impl Decoder {
     pub(crate) fn encode_rest(&self, unread: &[u8], failed: bool, out: &mut Vec<u8>) -> Carried {
         let opcode = OpCode::from(self.payload_type);
         let plain = self.plain_key();
-        let in_frame = self.place == Place::Data && !failed;
+        let in_frame = matches!(self.place, Place::Data { .. }) && !failed;
         let in_message = failed
             || in_frame
             || match self.message {
@@ -73,7 +73,7 @@ impl Decoder {
         let key = self.masked.then_some(self.key);
         match self.place {
             Place::Header => out.extend_from_slice(&self.head[..self.head_len.into()]),
-            Place::Data => {
+            Place::Data { .. } => {
                 let opcode = if unread.is_empty() { opcode } else { OpCode::Continuation };
                 push_header(Header { fin: self.fin, opcode, key, length: self.remaining }, out);
             }
