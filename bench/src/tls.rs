@@ -24,6 +24,9 @@ struct Tls {
     acceptor: TlsAcceptor,
 }
 
+/// What rustls takes at a time: a frame of 64 KiB with its header, which its own limit of 64 KiB would cut in two.
+const LIMIT: usize = 65 * 1024;
+
 const HOST: &str = "localhost";
 
 impl Tls {
@@ -46,10 +49,10 @@ impl Tls {
 impl Network for Tls {
     async fn near(&self, io: TcpStream) -> io::Result<impl Transport> {
         let name = ServerName::try_from(HOST).expect("a name");
-        self.connector.connect(name, io).await
+        self.connector.connect_with(name, io, |tls| tls.set_buffer_limit(Some(LIMIT))).await
     }
 
     async fn far(&self, io: TcpStream) -> io::Result<impl Transport> {
-        self.acceptor.accept(io).await
+        self.acceptor.accept_with(io, |tls| tls.set_buffer_limit(Some(LIMIT))).await
     }
 }

@@ -7,6 +7,11 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+/// What rustls is told to take at a time. Its own limit of 64 KiB cuts every frame of that length in two: its header does not
+/// fit, and what is left costs a record and a system call.
+#[cfg(feature = "tls")]
+pub(super) const TLS_BUFFER: Option<usize> = Some(crate::buffer::LARGE);
+
 /// A TCP connection, with or without TLS around it.
 ///
 /// It is what [`connect`](crate::connect) and [`Listener`](crate::Listener) put under a stream; a program that needs

@@ -193,6 +193,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     ///
     /// `read_ahead` is what has been read from the transport beyond the handshake.
     ///
+    /// A transport of rustls takes 64 KiB at a time, so that a frame of that length leaves in two records and two system
+    /// calls. `set_buffer_limit(Some(65 * 1024))` on its connection (tokio-rustls: `connect_with`, `accept_with`) mends
+    /// that; [`Client`](crate::Client) and [`Listener`](crate::Listener) do it.
+    ///
     /// # Examples
     ///
     /// ```

@@ -5,10 +5,12 @@ use fastwebsockets_stream::{
     Client, CloseCode, Config, Listener, MaybeTlsStream, Origins, PayloadType, Upgrader, connect,
 };
 use http::header::{self, HeaderName, HeaderValue};
+use std::io::Write;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsStream;
 
 use crate::support::serve::{Http, Server};
 use crate::support::{bulk, echo, exchange, rejection, tls, within};
@@ -50,6 +52,27 @@ async fn megabytes_go_there_and_back_over_tls() {
     assert!(matches!(stream.get_ref(), MaybeTlsStream::Tls(_)));
     assert!(stream.get_ref().tcp().nodelay().unwrap());
     within(exchange(stream, &bulk(5 << 20, 2))).await;
+}
+
+/// What rustls takes in one call before anything has left.
+fn taken_by_tls(io: &mut MaybeTlsStream) -> usize {
+    let MaybeTlsStream::Tls(tls) = io else { panic!("no TLS") };
+    let bytes = vec![0; 1 << 20];
+    match &mut **tls {
+        TlsStream::Client(tls) => tls.get_mut().1.writer().write(&bytes).unwrap(),
+        TlsStream::Server(tls) => tls.get_mut().1.writer().write(&bytes).unwrap(),
+    }
+}
+
+#[tokio::test]
+async fn frame_of_64_kib_fits_with_its_header_into_one_write_of_tls_at_either_end() {
+    let (server, client) = tls::configs();
+    let mut listener = Listener::bind("127.0.0.1:0", half_close()).await.unwrap().tls(Arc::new(server));
+    let client = Client::new(half_close()).tls(Arc::new(client));
+    let url = format!("wss://localhost:{}/", listener.local_addr().port());
+    let (connected, accepted) = within(async { tokio::join!(client.connect(&url), listener.accept()) }).await;
+    assert!(taken_by_tls(connected.unwrap().0.get_mut()) >= (64 << 10) + 14);
+    assert!(taken_by_tls(accepted.unwrap().stream.get_mut()) >= (64 << 10) + 10);
 }
 
 #[tokio::test]

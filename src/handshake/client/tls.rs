@@ -8,6 +8,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::{TlsConnector, TlsStream};
 
 use super::{Client, ConnectError, MaybeTlsStream};
+use crate::handshake::transport::TLS_BUFFER;
 
 /// Everything but the transport.
 pub(super) struct Tls<'a> {
@@ -33,7 +34,8 @@ impl<'a> Tls<'a> {
     }
 
     pub(super) async fn handshake(self, io: MaybeTlsStream) -> Result<MaybeTlsStream, ConnectError> {
-        match self.connector.connect(self.name, io).await {
+        let connecting = self.connector.connect_with(self.name, io, |tls| tls.set_buffer_limit(TLS_BUFFER));
+        match connecting.await {
             Ok(tls) => Ok(MaybeTlsStream::Tls(Box::new(TlsStream::Client(tls)))),
             Err(source) => Err(ConnectError::Tls { host: self.host.to_owned(), source }),
         }

@@ -14,6 +14,8 @@ use tokio::time::{Instant, timeout_at};
 use super::Accepted;
 use crate::handshake::over::{Failure, Opened, linger, open};
 use crate::handshake::request::Head;
+#[cfg(feature = "tls")]
+use crate::handshake::transport::TLS_BUFFER;
 use crate::handshake::{MaybeTlsStream, Rejection, Upgrader, headers};
 
 /// What all handshakes of a listener have in common.
@@ -75,7 +77,7 @@ impl Settings {
         let io = MaybeTlsStream::Tcp(tcp);
         #[cfg(feature = "tls")]
         if let Some(acceptor) = &self.tls {
-            let tls = acceptor.accept(io).await?;
+            let tls = acceptor.accept_with(io, |tls| tls.set_buffer_limit(TLS_BUFFER)).await?;
             return Ok(MaybeTlsStream::Tls(Box::new(tls.into())));
         }
         Ok(io)
