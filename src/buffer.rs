@@ -15,9 +15,11 @@ pub(crate) const SMALL: usize = HEADROOM;
 pub(crate) const MEDIUM: usize = 16 * 1024 + HEADROOM;
 /// A frame of 64 KiB with its header, and the headroom.
 pub(crate) const LARGE: usize = 65 * 1024 + HEADROOM;
+/// As much as is masked at a time.
+pub(crate) const HUGE: usize = 256 * 1024 + HEADROOM;
 
-/// Each size, and how many of it a thread keeps: 484 KiB at the most.
-const CLASSES: [(usize, usize); 3] = [(SMALL, 16), (MEDIUM, 12), (LARGE, 4)];
+/// Each size, and how many of it a thread keeps: 998 KiB at the most.
+const CLASSES: [(usize, usize); 4] = [(SMALL, 16), (MEDIUM, 12), (LARGE, 4), (HUGE, 2)];
 
 type Shelf = Vec<Box<[u8]>>;
 
@@ -30,7 +32,7 @@ thread_local! {
 pub(crate) struct Buffer(Box<[u8]>);
 
 impl Buffer {
-    /// A buffer of at least `len` bytes: from the thread's pool up to [`LARGE`], from the allocator beyond.
+    /// A buffer of at least `len` bytes: from the thread's pool up to [`HUGE`], from the allocator beyond.
     #[inline]
     pub(crate) fn take(len: usize) -> Self {
         let Some(class) = CLASSES.iter().position(|(size, _)| len <= *size) else { return Self::zeroed(len) };
@@ -126,7 +128,7 @@ mod tests {
 
     #[test]
     fn buffer_beyond_the_largest_size_is_not_kept() {
-        drop(Buffer::take(LARGE + 1));
-        assert!(POOL.with(|pool| pool.borrow().iter().flatten().all(|b| b.len() <= LARGE)));
+        drop(Buffer::take(HUGE + 1));
+        assert!(POOL.with(|pool| pool.borrow().iter().flatten().all(|b| b.len() <= HUGE)));
     }
 }

@@ -140,8 +140,8 @@ impl Rows<'_> {
         };
         let masks = self.role.1 == Role::Client;
         let header = if masks { header + 4 } else { header };
-        // Masking takes a staging buffer of 64 KiB.
-        let each = if masks { self.size.div_ceil(64 << 10) } else { 1 };
+        // Masking takes a staging buffer of 256 KiB.
+        let each = if masks { self.size.div_ceil(256 << 10) } else { 1 };
         let writes = writes(self.size);
         // As many frames as fit leave together.
         let fit = if who == Ours::NAME { 1 } else { ((64 << 10) / (self.size + header)).max(1) };

@@ -20,8 +20,9 @@ use crate::{Error, PayloadType};
 const TINY: usize = 128;
 const SMALL: usize = 1024;
 
-/// A frame with more payload than this is staged piece by piece.
-const STAGE: usize = 64 * 1024;
+/// A frame with more payload than this is staged piece by piece: of larger pieces a socket makes more than of small ones,
+/// and this one still fits the caches.
+const STAGE: usize = 256 * 1024;
 
 /// From here on a server spares the copy, where the transport is vectored.
 const VECTORED: usize = 4 * 1024;
