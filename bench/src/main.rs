@@ -10,6 +10,7 @@ mod frames;
 mod heap;
 mod inside;
 mod instructions;
+mod kernel;
 mod latency;
 mod line;
 mod link;
@@ -48,6 +49,7 @@ const SECTIONS: &[(&str, Section)] = &[
     ("instructions", instructions::run),
     ("calls", calls::run),
     ("worst", worst::run),
+    ("kernel", kernel::run),
     ("loopback", loopback::run),
     ("tls", tls::run),
     ("proxy", proxy::run),
