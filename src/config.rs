@@ -101,7 +101,7 @@ impl Config {
     /// but the stream itself: a reader in another task that already waits does not send them.
     ///
     /// The default is 0 because a `TcpStream` does not wait for a flush either. 8 to 64 KiB is a good choice;
-    /// more than 64 KiB counts as 64 KiB, beyond which nothing is gained. The buffer is borrowed only while
+    /// more than 64 KiB counts as 64 KiB, beyond which small writes gain nothing. The buffer is borrowed only while
     /// it holds frames; a frame larger than it goes out by itself.
     #[must_use]
     pub fn write_buffer(mut self, bytes: usize) -> Self {

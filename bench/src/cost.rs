@@ -3,6 +3,7 @@
 mod tables;
 
 use std::collections::BTreeMap;
+use std::hint::black_box;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -214,7 +215,17 @@ impl Allocated {
     }
 }
 
+/// A machine that has rested takes seconds to get to its full speed.
+fn warm_up(options: &Options) {
+    let start = Instant::now();
+    let long = Duration::from_secs(if options.quick { 1 } else { 6 });
+    while start.elapsed() < long {
+        black_box(pattern(READ_BUFFER));
+    }
+}
+
 pub fn run(options: &Options, results: &mut Results) {
+    warm_up(options);
     let rounds = if options.quick { 40 } else { 200 };
     let columns: Vec<_> = COLUMNS.iter().filter(|column| options.wants_column(column.name)).collect();
     let sizes: Vec<_> = SIZES.iter().filter(|(size, _)| options.wants_size(*size)).collect();
