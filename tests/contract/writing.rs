@@ -1,5 +1,6 @@
 //! Writing: PROMISES 3.1 to 3.7, 3.9, 3.10; pitfalls C3, C8, C9, C10, C13, C31.
 
+use std::collections::HashSet;
 use std::io::{self, ErrorKind, IoSlice};
 use std::task::Poll;
 
@@ -252,13 +253,44 @@ fn gathered_frames_under_back_pressure_are_neither_lost_nor_doubled() {
 }
 
 #[test]
+fn key_of_a_frame_that_was_refused_is_used_once() {
+    let (mut stream, mock) = stream(Role::Client, binary());
+    mock.set_room(0);
+    assert!(Task::default().write(&mut stream, b"refused").is_pending());
+    mock.set_room(usize::MAX);
+    for _ in 0..10 {
+        ok(Task::default().write(&mut stream, b"taken"));
+    }
+    let frames = wire::decode(&mock.take_written());
+    let keys: HashSet<_> = frames.iter().map(|frame| frame.key).collect();
+    // Of ten keys of 32 bits, two are the same once in a hundred million runs.
+    assert_eq!((frames.len(), keys.len()), (10, 10));
+}
+
+#[test]
+fn nothing_is_gathered_behind_the_rest_of_a_frame() {
+    for role in ROLES {
+        let (mut stream, mock) = stream(role, binary().write_buffer(1024));
+        let frame = wire::header(true, 2, (role == Role::Client).then_some([0; 4]), 2000).len() + 2000;
+        mock.set_room(frame - 10);
+        ok(Task::default().write(&mut stream, &pattern(2000)));
+        assert!(Task::default().write(&mut stream, b"next").is_pending(), "10 bytes are kept");
+        mock.set_room(usize::MAX);
+        ok(Task::default().write(&mut stream, b"next"));
+        ok(Task::default().flush(&mut stream));
+        let frames = wire::decode(&mock.take_written());
+        assert!(frames.len() == 2 && frames[0].payload == pattern(2000) && frames[1].payload == b"next");
+    }
+}
+
+#[test]
 fn client_masks_each_frame_with_a_fresh_key() {
     let (mut stream, mock) = stream(Role::Client, binary());
     let task = Task::default();
     for _ in 0..1000 {
         ok(task.write(&mut stream, b"the same"));
     }
-    let keys: std::collections::HashSet<_> =
+    let keys: HashSet<_> =
         wire::decode(&mock.take_written()).into_iter().map(|frame| frame.key.unwrap()).collect();
     assert!(keys.len() > 990, "{} keys for 1000 frames", keys.len());
 }

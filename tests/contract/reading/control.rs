@@ -1,6 +1,9 @@
 //! What a read does besides reading: PROMISES 2.12, 4.1. Pitfalls C12, C31, C34.
 
+use std::pin::Pin;
+
 use fastwebsockets_stream::Role;
+use tokio::io::AsyncBufRead;
 
 use crate::support::reader::{Ask, drain, feed_pieces};
 use crate::support::wire::{self, BINARY, CONTINUATION, PING, PONG};
@@ -177,6 +180,33 @@ fn read_that_finds_output_waiting_tries_it_once_and_flushes_it_ready_or_not() {
                     assert_eq!(wire::payload(&wire::decode(&mock.take_written())), b"kept");
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn read_of_what_was_read_ahead_pushes_too() {
+    for role in ROLES {
+        for looks in [false, true] {
+            let (mut stream, mock) = stream(role, binary());
+            mock.feed(&wire::data(role, b"ahead"));
+            assert_eq!(ok(Task::default().read(&mut stream, 1)), b"a");
+            mock.set_room(3);
+            ok(Task::default().write(&mut stream, b"kept"));
+            mock.set_room(usize::MAX);
+            let before = calls(&mock);
+            let reads = mock.state().reads;
+            if looks {
+                let look =
+                    Task::default().run(|cx| Pin::new(&mut stream).poll_fill_buf(cx).map_ok(<[u8]>::len));
+                assert_eq!(ok(look), 4);
+            } else {
+                assert_eq!(ok(Task::default().read(&mut stream, 2)), b"he");
+            }
+            assert_eq!(mock.state().reads, reads, "it comes from what was read ahead");
+            assert_eq!(calls(&mock), (before.0 + 1, before.1 + 1));
+            assert!(mock.is_flushed());
+            assert_eq!(wire::payload(&wire::decode(&mock.take_written())), b"kept");
         }
     }
 }
