@@ -5,7 +5,7 @@
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::READ_BUFFER;
 use crate::options::Options;
@@ -20,7 +20,7 @@ const SIZES: [usize; 5] = [128, 1 << 10, 8 << 10, 16 << 10, 64 << 10];
 const UNDER_WAY: usize = 128 << 10;
 
 /// How the payload gets its header.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Way {
     Bare,
     OneSlice,
@@ -66,6 +66,8 @@ fn measure(size: usize, rounds: usize) -> io::Result<[[Summary; 2]; WAYS.len()]>
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let mut near = TcpStream::connect(listener.local_addr()?)?;
     near.set_nodelay(true)?;
+    // Should the kernel's buffers be so small that they do not hold it, nobody reads meanwhile.
+    near.set_write_timeout(Some(Duration::from_secs(10)))?;
     let (mut far, _) = listener.accept()?;
 
     // RFC 6455, section 5.2, without a mask.

@@ -64,7 +64,7 @@ impl ControlPayload {
 }
 
 /// A frame with this much payload is worth a call of the transport more, see [`Decoder::wants`].
-const LARGE: u64 = 16 * 1024;
+const LARGE_FRAME: u64 = 16 * 1024;
 
 /// Where in a frame the next byte is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -246,7 +246,7 @@ impl Decoder {
             self.place = Place::Control;
             return;
         }
-        self.place = Place::Data { large: header.length >= LARGE };
+        self.place = Place::Data { large: header.length >= LARGE_FRAME };
         self.fin = header.fin;
         if self.message == Message::Unknown && header.opcode != OpCode::Continuation {
             self.utf8 = Utf8::default();

@@ -146,14 +146,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
 
     /// Reads from the transport into `buf` and decodes there, until there is a byte of payload, or the end.
     ///
-    /// Where a read has stopped behind a header on purpose, and there is room, the payload is read too.
+    /// Where a read has stopped behind a header on purpose, the payload is read too, as far as there is room.
     pub(super) fn poll_receive(
         &mut self,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        for turn in 0.. {
+        let mut turns = 0;
+        // Ends: each stop has filled the room of a large frame, and without payload the turns are counted.
+        loop {
             let start = buf.filled().len();
             // What comes after payload, be it an error, is for the next poll.
             let is_done = start > before;
@@ -161,8 +163,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
                 let error = if is_done { None } else { self.end.take_error() };
                 return Poll::Ready(error.map_or(Ok(()), Err));
             }
-            if turn == MAX_TURNS {
-                break;
+            if turns == MAX_TURNS {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
             }
             let most = self.decoder.wants();
             // `Pending`: the transport's read side has the reader's waker.
@@ -183,15 +186,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
             let is_stopped = received.len() == most;
             let payload = self.decode(received, Some(cx));
             buf.set_filled(start + payload);
-            if payload > 0 && !is_stopped {
+            if is_stopped {
+                continue;
+            }
+            if is_done || payload > 0 {
                 return Poll::Ready(Ok(()));
             }
+            turns += 1;
         }
-        if buf.filled().len() > before {
-            return Poll::Ready(Ok(()));
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
     }
 
     /// Reads once, at most so many bytes if the caller's buffer has been written to before: to do that for it would cost

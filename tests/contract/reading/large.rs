@@ -9,7 +9,7 @@ use fastwebsockets_stream::Role;
 use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::support::transport::{Answer, Mock};
-use crate::support::wire::{self, BINARY, PING};
+use crate::support::wire::{self, BINARY, PING, PONG};
 use crate::support::{ROLES, Task, binary, err, ok, pattern, read_all, stream};
 
 const LENGTH: usize = 20_000;
@@ -43,6 +43,33 @@ fn large_frames_fill_a_read_and_no_read_of_the_transport_goes_far_beyond_a_heade
         let (rest, _) = read_all(&mut stream, 65_536);
         assert!(rest == payload[at + read.len()..]);
     }
+}
+
+#[test]
+fn read_takes_as_many_large_frames_as_arrived_and_fit() {
+    for role in ROLES {
+        let (mut stream, mock) = stream(role, binary());
+        let payload = pattern(100 * 16_384);
+        for frame in payload.chunks(16_384) {
+            mock.feed(&wire::data(role, frame));
+        }
+        let head = ok(Task::default().read(&mut stream, 5000));
+        let rest = ok(Task::default().read(&mut stream, 2 << 20));
+        assert!([head, rest].concat() == payload, "all hundred in one read");
+    }
+}
+
+#[test]
+fn payload_does_not_wait_for_what_comes_behind_control_frames() {
+    let (mut stream, mock) = stream(Role::Client, binary());
+    mock.feed(&wire::data(Role::Client, &pattern(LENGTH)));
+    ok(Task::default().read(&mut stream, 5000));
+    let pong = wire::from_peer(Role::Client, true, PONG, &[7; 100]);
+    mock.feed(&[&pong[..], &pong].concat());
+    let reads = mock.state().reads;
+    assert_eq!(mock.state().input.len(), LENGTH - 4996 + 2 * pong.len());
+    assert_eq!(ok(Task::default().read(&mut stream, 65_536)), pattern(LENGTH)[4996..]);
+    assert_eq!(mock.state().reads, reads + 2, "up to the first Pong, and once more");
 }
 
 /// Bytes that the transport still has, and how often it was asked.
