@@ -3,6 +3,7 @@
 pub mod authority;
 pub mod child;
 pub mod client;
+pub mod clock;
 pub mod h2;
 pub mod log;
 pub mod proxies;
