@@ -2,6 +2,7 @@
 
 mod accept;
 mod handshake;
+mod handshakes;
 mod incoming;
 
 use std::fmt;
@@ -13,14 +14,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::request;
-use tokio::net::{TcpListener, TcpSocket, ToSocketAddrs, lookup_host};
-use tokio::task::JoinSet;
+use tokio::net::{TcpListener, TcpSocket, TcpStream, ToSocketAddrs, lookup_host};
 use tokio::time::Sleep;
 
 use super::{MaybeTlsStream, Upgrader};
 use crate::WebSocketStream;
 
 use handshake::Settings;
+use handshakes::Handshakes;
 pub use incoming::{Incoming, ListenerAddr};
 
 /// Long enough for TLS and an HTTP request over a slow mobile link, short enough not to keep much for a client that does not mean it.
@@ -46,11 +47,23 @@ const BACKLOG: u32 = 4096;
 ///
 /// # Handshakes
 ///
-/// They run in tasks of their own, at most [`max_handshakes`](Self::max_handshakes) at once; none waits for
-/// another. Where that many are under way or wait to be accepted, no more connections are: they wait in the backlog of the operating
-/// system. One that takes longer than [`time_limit`](Self::time_limit) is cut. One that fails is an event of the `tracing`
-/// crate, at level INFO, with the peer's address. Trouble with accepting (no more file descriptors) is one at WARN, and
-/// accepting goes on a second later; so is reaching the limit. Dropping the listener ends all that are under way.
+/// Each handshake runs in a task of its own, and none waits for another. One that takes longer than
+/// [`time_limit`](Self::time_limit) is ended. Dropping the listener ends them all.
+///
+/// At most [`max_handshakes`](Self::max_handshakes) are under way, or done and not accepted yet. At the limit, the listener takes one
+/// more connection, which waits until a handshake ends; the others wait in the backlog of the operating system.
+///
+/// Clients that connect and stay silent cannot keep others out: while a connection waits, the listener ends the oldest handshake of
+/// the address that has the most under way, as soon as that handshake is a second old. So a host with many costs no
+/// other host its own, and a burst of clients that finish in time loses none. An address is one of IPv4, or a /64
+/// network of IPv6; all clients behind one proxy have the same. A handshake that is done is never ended.
+///
+/// A client that is refused no longer counts. It has 2 seconds to read the answer. While as many clients as the limit are doing
+/// so, the next one is closed right after its answer.
+///
+/// A handshake that fails is an event of the `tracing` crate, at level INFO, with the peer's address; so is one that is ended to
+/// make room. A connection that has to wait because of the limit is one at WARN, once until there is room again. Trouble with
+/// accepting (no more file descriptors) is one at WARN too, and accepting goes on a second later.
 ///
 /// # Examples
 ///
@@ -76,12 +89,11 @@ pub struct Listener {
     tcp: Option<TcpListener>,
     local_addr: SocketAddr,
     settings: Arc<Settings>,
-    max_handshakes: usize,
-    handshakes: JoinSet<Option<Accepted>>,
+    handshakes: Handshakes,
+    /// Accepted from the backlog, and waits for room among the handshakes.
+    next: Option<(TcpStream, SocketAddr)>,
     /// After trouble with accepting.
     pause: Option<Pin<Box<Sleep>>>,
-    /// The limit of handshakes has been reached, and that was logged.
-    is_full: bool,
     shutdown: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
@@ -131,10 +143,9 @@ impl Listener {
             local_addr: tcp.local_addr()?,
             tcp: Some(tcp),
             settings: Arc::new(Settings::new(upgrader.into(), TIME_LIMIT)),
-            max_handshakes: MAX_HANDSHAKES,
-            handshakes: JoinSet::new(),
+            handshakes: Handshakes::new(MAX_HANDSHAKES),
+            next: None,
             pause: None,
-            is_full: false,
             shutdown: None,
         })
     }
@@ -186,9 +197,14 @@ impl Listener {
     }
 
     /// How many handshakes may be under way, or done and not accepted yet, at once. Default: 512; 0 counts as 1.
+    ///
+    /// At the limit, the oldest has to make room for the next connection once it is a second old: see
+    /// [above](Self#handshakes). Raise the limit if more honest clients than that come at once and need longer. The
+    /// listener holds at most one file descriptor for each handshake, as many again for clients that were refused, one for the
+    /// connection that waits, and one for the port.
     #[must_use]
     pub fn max_handshakes(mut self, limit: usize) -> Self {
-        self.max_handshakes = limit.max(1);
+        self.handshakes.limit = limit.max(1);
         self
     }
 
@@ -213,11 +229,12 @@ impl Listener {
 
     /// Takes no more connections, and gives the port back.
     ///
-    /// Handshakes that are under way may finish, and are still accepted; then [`accept`](Self::accept) gives `None`. What
-    /// waits in the backlog is reset by the system. Streams that were
+    /// Handshakes that are under way may finish, and are still accepted; then [`accept`](Self::accept) gives `None`. A
+    /// connection that waits for room is closed, and the system resets those in the backlog. Streams that were
     /// accepted are not concerned: end each with [`WebSocketStream::close`], which tells the client.
     pub fn close(&mut self) {
         self.tcp = None;
+        self.next = None;
         self.pause = None;
         self.shutdown = None;
     }
@@ -256,8 +273,10 @@ impl fmt::Debug for Listener {
             .field("local_addr", &self.local_addr)
             .field("closed", &self.tcp.is_none())
             .field("settings", &self.settings)
-            .field("max_handshakes", &self.max_handshakes)
+            .field("max_handshakes", &self.handshakes.limit)
             .field("handshakes", &self.handshakes.len())
+            .field("lingering", &self.handshakes.lingering())
+            .field("waiting", &self.next.is_some())
             .finish_non_exhaustive()
     }
 }

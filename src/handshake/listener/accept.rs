@@ -31,7 +31,8 @@ impl Listener {
 
     /// Like [`accept`](Self::accept), for a poll function.
     ///
-    /// `Pending`: woken by a handshake that ends, by a connection while there is room for one, by the end of a pause, and by the signal.
+    /// `Pending`: woken by a handshake that ends, by a connection unless one already waits for room, by the time at which room is made
+    /// for that one, by the end of a pause, and by the signal.
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Option<Accepted>> {
         if let Some(signal) = &mut self.shutdown
             && signal.as_mut().poll(cx).is_ready()
@@ -39,14 +40,9 @@ impl Listener {
             self.close();
         }
         loop {
-            // Each turn ends a handshake or begins one, and tokio's budget bounds both in one poll.
-            match self.handshakes.poll_join_next(cx) {
-                Poll::Ready(Some(Ok(Some(accepted)))) => return Poll::Ready(Some(accepted)),
-                Poll::Ready(Some(Ok(None))) => continue,
-                Poll::Ready(Some(Err(error))) => {
-                    tracing::error!(%error, "a handshake's task has failed");
-                    continue;
-                }
+            // Each turn begins a handshake, up to their limit, and tokio's budget bounds those that end at once.
+            match self.handshakes.poll_next(cx) {
+                Poll::Ready(Some(accepted)) => return Poll::Ready(Some(accepted)),
                 Poll::Ready(None) if self.tcp.is_none() => return Poll::Ready(None),
                 Poll::Ready(None) | Poll::Pending => {}
             }
@@ -54,42 +50,45 @@ impl Listener {
         }
     }
 
-    /// Begins the handshake of the next connection, if there may be one more.
+    /// Begins the handshake of the next connection. At the limit that one is taken all the same, for only so it is known that
+    /// somebody waits; those behind it wait in the backlog.
     fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(tcp) = &self.tcp else {
             return Poll::Pending; // A handshake that ends wakes.
         };
-        if self.handshakes.len() >= self.max_handshakes {
-            if !self.is_full {
-                self.is_full = true;
-                tracing::warn!(
-                    limit = self.max_handshakes,
-                    "so many handshakes are under way: accepting pauses"
-                );
+        let (tcp, peer_addr) = match self.next.take() {
+            Some(next) => next,
+            None => {
+                if let Some(pause) = &mut self.pause {
+                    ready!(pause.as_mut().poll(cx));
+                    self.pause = None;
+                }
+                match ready!(tcp.poll_accept(cx)) {
+                    Ok(next) => next,
+                    Err(error) => {
+                        self.not_accepted(&error);
+                        return Poll::Ready(());
+                    }
+                }
             }
-            return Poll::Pending; // As above.
+        };
+        if self.handshakes.poll_room(cx).is_pending() {
+            self.next = Some((tcp, peer_addr));
+            return Poll::Pending;
         }
-        // With some distance, so that it is not logged for each one.
-        self.is_full &= self.handshakes.len() > self.max_handshakes / 2;
-        if let Some(pause) = &mut self.pause {
-            ready!(pause.as_mut().poll(cx));
-            self.pause = None;
-        }
-        match ready!(tcp.poll_accept(cx)) {
-            Ok((tcp, peer_addr)) => {
-                // Without timers this panics here, where it is seen, and not in the task.
-                drop(sleep(PAUSE));
-                self.handshakes.spawn(self.settings.clone().run(tcp, peer_addr));
-            }
-            Err(error) if is_of_the_connection(&error) => {
-                tracing::info!(%error, "a connection ended before it was accepted");
-            }
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept; trying again in a second");
-                self.pause = Some(Box::pin(sleep(PAUSE)));
-            }
-        }
+        // Without timers this panics here, where it is seen, and not in the task.
+        drop(sleep(PAUSE));
+        self.handshakes.begin(self.settings.clone().run(tcp, peer_addr), peer_addr);
         Poll::Ready(())
+    }
+
+    fn not_accepted(&mut self, error: &io::Error) {
+        if is_of_the_connection(error) {
+            tracing::info!(%error, "a connection ended before it was accepted");
+        } else {
+            tracing::warn!(%error, "cannot accept; trying again in a second");
+            self.pause = Some(Box::pin(sleep(PAUSE)));
+        }
     }
 }
 

@@ -18,6 +18,22 @@ use crate::handshake::request::Head;
 use crate::handshake::transport::TLS_BUFFER;
 use crate::handshake::{MaybeTlsStream, Rejection, Upgrader, headers};
 
+/// How a handshake ends: with a stream, or with a client that may have an answer to read, or with nothing.
+pub(super) type Outcome = Result<Accepted, Option<Refused>>;
+
+/// A client whose handshake is over, and its connection not yet.
+pub(super) struct Refused {
+    io: MaybeTlsStream,
+    deadline: Option<Instant>,
+}
+
+impl Refused {
+    /// Lets it read its answer, which is part of what the time limit is for.
+    pub(super) async fn linger(self) {
+        until(self.deadline, linger(self.io)).await;
+    }
+}
+
 /// What all handshakes of a listener have in common.
 #[derive(Clone)]
 pub(super) struct Settings {
@@ -46,30 +62,27 @@ impl Settings {
         self.tls = Some(Arc::new(config).into());
     }
 
-    /// Does the handshake; `None` if it fails, which is logged here.
-    pub(super) async fn run(self: Arc<Self>, tcp: TcpStream, peer_addr: SocketAddr) -> Option<Accepted> {
+    /// Does the handshake. If it fails, that is logged here.
+    pub(super) async fn run(self: Arc<Self>, tcp: TcpStream, peer_addr: SocketAddr) -> Outcome {
         let limit = self.time_limit;
         let deadline = Instant::now().checked_add(limit);
         let too_long = || io::Error::new(io::ErrorKind::TimedOut, format!("it took longer than {limit:?}"));
         let secured = until(deadline, self.secure(tcp)).await.unwrap_or_else(|| Err(too_long()));
-        let (error, answered) = match secured {
+        let (error, refused) = match secured {
             Ok(io) => match until(deadline, self.open(io)).await {
                 Some(Ok(Opened { stream, request, subprotocol })) => {
-                    return Some(Accepted { stream, request, peer_addr, subprotocol });
+                    return Ok(Accepted { stream, request, peer_addr, subprotocol });
                 }
                 Some(Err(failure)) => {
                     let (error, io) = *failure;
-                    (error, Some(io))
+                    (error, Some(Refused { io, deadline }))
                 }
                 None => (too_long(), None),
             },
             Err(error) => (error, None),
         };
         tracing::info!(%peer_addr, error = &error as &dyn Error, "a handshake has failed");
-        if let Some(io) = answered {
-            until(deadline, linger(io)).await;
-        }
-        None
+        Err(refused)
     }
 
     async fn secure(&self, tcp: TcpStream) -> io::Result<MaybeTlsStream> {

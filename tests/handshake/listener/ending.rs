@@ -7,7 +7,8 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, oneshot};
 
-use super::{accept, halves, listener, meet, stalled, talk, until_handshakes};
+use super::{accept, halves, listener, meet, stalled, talk, until_handshakes, until_shows};
+use crate::support::clock::Frozen;
 use crate::support::within;
 
 /// Handshakes that are under way when the listener closes, by either way, may finish; then it is over.
@@ -43,6 +44,22 @@ async fn closed_listener_finishes_what_is_under_way_and_takes_nothing_new() {
         talk(&mut before, &mut accepted_before.stream).await;
         assert_eq!(listener.local_addr(), address);
     }
+}
+
+/// Its handshake has not begun, so it is as those in the backlog.
+#[tokio::test]
+async fn closed_listener_closes_the_connection_that_waits_for_room() {
+    let _clock = Frozen::new();
+    let mut listener = listener().await.max_handshakes(1);
+    let mut finishing = stalled(listener.local_addr()).await;
+    until_handshakes(&mut listener, 1).await;
+    let mut waiting = stalled(listener.local_addr()).await;
+    until_shows(&mut listener, "waiting: true").await;
+    listener.close();
+    assert!(waiting.rest().await.is_empty());
+    finishing.send(&halves().1).await;
+    assert_eq!(accept(&mut listener).await.peer_addr, finishing.address());
+    assert!(within(listener.accept()).await.is_none());
 }
 
 async fn until_closed(listener: &mut fastwebsockets_stream::Listener) {

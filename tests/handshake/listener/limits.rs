@@ -5,7 +5,8 @@ use std::time::Duration;
 use fastwebsockets_stream::Listener;
 use tokio::io::AsyncWriteExt;
 
-use super::{accept, halves, listener, meet, stalled, talk, until_handshakes};
+use super::{accept, gives_nothing, halves, listener, meet, stalled, talk, until_handshakes};
+use crate::support::clock::Frozen;
 use crate::support::raw::{Raw, Request};
 use crate::support::{binary, tls, within};
 
@@ -134,14 +135,9 @@ async fn slow_handshakes_do_not_hold_up_others() {
     assert_eq!(accept(&mut listener).await.peer_addr, last.address());
 }
 
-/// Polls the listener for a while, in which it must give nothing.
-async fn gives_nothing(listener: &mut Listener) {
-    let waited = tokio::time::timeout(Duration::from_millis(200), listener.accept()).await;
-    assert!(waited.is_err(), "{waited:?}");
-}
-
 #[tokio::test]
 async fn handshakes_beyond_the_limit_wait_in_the_backlog_and_none_is_dropped() {
+    let _clock = Frozen::new();
     let mut listener = listener().await.max_handshakes(2);
     let address = listener.local_addr();
     let mut slow = stalled(address).await;

@@ -103,13 +103,16 @@ async fn what_is_not_tls_is_logged() {
 async fn reaching_the_limit_of_handshakes_is_logged_once() {
     log::install();
     let mut listener = listener().await.max_handshakes(2);
-    let _stalled = [stalled(listener.local_addr()).await, stalled(listener.local_addr()).await];
+    let address = listener.local_addr();
+    let _stalled = [stalled(address).await, stalled(address).await];
+    until_handshakes(&mut listener, 2).await;
+    let _third = Raw::connect(address).await;
     let event = tokio::select! {
         event = log::event(|event| event.get("limit") == "2") => event,
         accepted = listener.accept() => panic!("{accepted:?}"),
     };
     assert_eq!(event.level, Level::WARN);
-    let _third = Raw::connect(listener.local_addr()).await;
+    let _fourth = Raw::connect(address).await;
     assert!(futures_util::FutureExt::now_or_never(listener.accept()).is_none());
     assert_eq!(log::events().iter().filter(|event| event.get("limit") == "2").count(), 1);
 }

@@ -1,6 +1,7 @@
 //! `Listener`: from a port to streams.
 
 mod accepting;
+mod crowds;
 mod ending;
 mod frameworks;
 mod limits;
@@ -54,17 +55,33 @@ async fn meet(listener: &mut Listener) -> (Raw, Accepted) {
 
 /// Polls the listener until so many handshakes are under way; none may end meanwhile.
 async fn until_handshakes(listener: &mut Listener, number: usize) {
-    let expected = format!("handshakes: {number},");
-    within(async {
-        while !format!("{listener:?},").contains(&expected) {
-            tokio::select! {
-                biased;
-                accepted = listener.accept() => panic!("{accepted:?}"),
-                () = tokio::task::yield_now() => {}
-            }
-        }
-    })
-    .await;
+    until_shows(listener, &format!(" handshakes: {number},")).await;
+}
+
+/// Polls the listener until its `Debug` has this; it must give nothing meanwhile.
+async fn until_shows(listener: &mut Listener, expected: &str) {
+    // Not tokio's clock, which stands still in some tests.
+    let begun = std::time::Instant::now();
+    while !format!("{listener:?}").contains(expected) {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(60), "no {expected:?}: {listener:?}");
+        poll_once(listener).await;
+    }
+}
+
+/// Polls the listener so often that it would give what there is.
+async fn gives_nothing(listener: &mut Listener) {
+    for _ in 0..1000 {
+        poll_once(listener).await;
+    }
+}
+
+/// Then everything else runs.
+async fn poll_once(listener: &mut Listener) {
+    tokio::select! {
+        biased;
+        accepted = listener.accept() => panic!("{accepted:?}"),
+        () = tokio::task::yield_now() => {}
+    }
 }
 
 /// Bytes go both ways.

@@ -1,0 +1,203 @@
+//! The handshakes under way: how many there may be, and which of them gives way to the next.
+
+use std::collections::{HashMap, VecDeque};
+use std::future::Future;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::Accepted;
+use super::handshake::{Outcome, Refused};
+
+/// How old a handshake is before it has to make room. TLS and a request take two or three round trips, of 300 ms each on a slow
+/// mobile link. Longer, and a crowd that keeps the backlog full would hold up the others longer too.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// The handshakes of a listener, each in a task, and the clients that were refused and read their answer.
+///
+/// ```text
+/// poll_room ──▶ begin ──▶ under way ──▶ done ──▶ poll_next
+///                           │   └─▶ refused ──▶ lingering
+///                           └─▶ failed, or gave way
+/// ```
+pub(super) struct Handshakes {
+    pub(super) limit: usize,
+    tasks: JoinSet<Outcome>,
+    /// One for each of the tasks, in the order in which they began.
+    begun: VecDeque<Handshake>,
+    /// The one that is to make room, while a connection waits for some.
+    giving_way: Option<GivingWay>,
+    /// The limit has been reached, and that was logged.
+    is_full: bool,
+    lingering: JoinSet<()>,
+}
+
+struct Handshake {
+    id: Id,
+    task: AbortHandle,
+    peer_addr: SocketAddr,
+    network: IpAddr,
+    since: Instant,
+}
+
+struct GivingWay {
+    task: AbortHandle,
+    /// What it still has of its [`GRACE`].
+    grace: Pin<Box<Sleep>>,
+}
+
+impl Handshakes {
+    pub(super) fn new(limit: usize) -> Self {
+        Handshakes {
+            limit,
+            tasks: JoinSet::new(),
+            begun: VecDeque::new(),
+            giving_way: None,
+            is_full: false,
+            lingering: JoinSet::new(),
+        }
+    }
+
+    /// How many are under way, or done and not accepted.
+    pub(super) fn len(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// How many clients read why they were refused.
+    pub(super) fn lingering(&self) -> usize {
+        self.lingering.len()
+    }
+
+    /// Begins one more, for which there [is room](Self::poll_room).
+    pub(super) fn begin<F>(&mut self, handshake: F, peer_addr: SocketAddr)
+    where
+        F: Future<Output = Outcome> + Send + 'static,
+    {
+        let task = self.tasks.spawn(handshake);
+        let (id, network, since) = (task.id(), network(peer_addr.ip()), Instant::now());
+        self.begun.push_back(Handshake { id, task, peer_addr, network, since });
+        self.giving_way = None;
+    }
+
+    /// The next one that is done; `None` once none is under way and nobody lingers.
+    ///
+    /// `Pending`: woken by any task that ends.
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Accepted>> {
+        // Each turn takes a task that has ended. No handshake begins here, and each leaves one client to linger at most.
+        loop {
+            let nobody_lingers = match self.lingering.poll_join_next(cx) {
+                Poll::Ready(Some(_)) => continue,
+                nobody => nobody.is_ready(),
+            };
+            match self.tasks.poll_join_next_with_id(cx) {
+                Poll::Ready(Some(Ok((id, outcome)))) => {
+                    self.forget(id);
+                    match outcome {
+                        Ok(accepted) => return Poll::Ready(Some(accepted)),
+                        Err(Some(refused)) => self.let_linger(refused),
+                        Err(None) => {}
+                    }
+                }
+                Poll::Ready(Some(Err(error))) => self.ended_without_outcome(&error),
+                Poll::Ready(None) if nobody_lingers => return Poll::Ready(None),
+                Poll::Ready(None) | Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// Waits until one more may begin, and sees to it that it may: at the limit, one gives way as soon as it has had its time.
+    ///
+    /// To be called once [`poll_next`](Self::poll_next) has nothing more, so that what is done has been taken.
+    ///
+    /// `Pending`: woken by what wakes `poll_next`, and when the next one has had its time.
+    pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.len() < self.limit {
+            // With some distance, so that it is not logged for each one.
+            self.is_full &= self.len() > self.limit / 2;
+            return Poll::Ready(());
+        }
+        if !self.is_full {
+            self.is_full = true;
+            tracing::warn!(limit = self.limit, "so many handshakes are under way: the next connection waits");
+        }
+        // It stays the same one: until there is room, none begins and none has ended. And it is one at a time: after a moment in
+        // which the whole process stood still, those that can go on do so before the next is chosen.
+        if self.giving_way.is_none() {
+            self.giving_way = self.next_to_give_way();
+        }
+        if let Some(GivingWay { task, grace }) = &mut self.giving_way {
+            if !grace.is_elapsed() {
+                ready!(grace.as_mut().poll(cx));
+            }
+            task.abort(); // Once more does nothing.
+        }
+        Poll::Pending // The end of that task wakes.
+    }
+
+    /// The oldest of the network that has the most. A host with many costs no other its own, and among hosts with one each, the
+    /// oldest goes.
+    fn next_to_give_way(&self) -> Option<GivingWay> {
+        let mut counts = HashMap::<_, usize>::new();
+        for handshake in &self.begun {
+            *counts.entry(handshake.network).or_default() += 1;
+        }
+        let most = counts.values().max();
+        let oldest = self.begun.iter().find(|handshake| counts.get(&handshake.network) == most)?;
+        let grace = Box::pin(sleep_until(oldest.since + GRACE));
+        Some(GivingWay { task: oldest.task.clone(), grace })
+    }
+
+    fn ended_without_outcome(&mut self, error: &JoinError) {
+        let Some(Handshake { peer_addr, .. }) = self.forget(error.id()) else { return };
+        if error.is_cancelled() {
+            tracing::info!(%peer_addr, "a handshake has given way to the next connection");
+        } else {
+            tracing::error!(%peer_addr, %error, "a handshake's task has failed");
+        }
+    }
+
+    /// Its task has ended, by itself or because it was told to.
+    fn forget(&mut self, id: Id) -> Option<Handshake> {
+        // Near the front, as most take equally long.
+        let index = self.begun.iter().position(|handshake| handshake.id == id)?;
+        self.begun.remove(index)
+    }
+
+    /// No more of them than handshakes: beyond that, the client is not waited for.
+    fn let_linger(&mut self, refused: Refused) {
+        if self.lingering.len() < self.limit {
+            self.lingering.spawn(refused.linger());
+        }
+    }
+}
+
+/// What one host has: an IPv4 address, also where it comes through an IPv6 socket; of IPv6 the 64 bits that a host does not choose.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+        address => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::network;
+
+    #[test]
+    fn network_is_the_ipv4_address_or_the_first_64_bits_of_ipv6() {
+        for (address, expected) in [
+            ("192.0.2.1", "192.0.2.1"),
+            ("::ffff:192.0.2.1", "192.0.2.1"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+            ("2001:db8:1:2::", "2001:db8:1:2::"),
+            ("2001:db8:1:3:3:4:5:6", "2001:db8:1:3::"),
+            ("::1", "::"),
+        ] {
+            assert_eq!(network(address.parse().unwrap()).to_string(), expected, "{address}");
+        }
+    }
+}
