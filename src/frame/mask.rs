@@ -5,7 +5,8 @@
 use std::cell::RefCell;
 
 use fearless_simd::{Level, Simd, dispatch};
-use rand::Rng;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 
 /// A masking key, rotated so that its first octet is for the next octet of payload.
 ///
@@ -21,7 +22,7 @@ const WIDE: usize = 768;
 const CLOSE: usize = 2 * 1024;
 
 impl Key {
-    /// A fresh masking key, from the thread's generator (ChaCha, seeded by the operating system).
+    /// A fresh masking key.
     ///
     /// > The masking key needs to be unpredictable; thus, the masking key MUST be derived from a strong source of
     /// > entropy (RFC 6455, section 5.3)
@@ -35,6 +36,14 @@ impl Key {
             keys.used += 1;
             Key(key)
         })
+    }
+
+    /// Gives up the keys that were drawn before a `fork`: parent and child would send the same ones.
+    ///
+    /// For a stream that begins. One that was there before is shared by both processes anyway.
+    pub(crate) fn forget_those_of_a_parent() {
+        #[cfg(unix)]
+        KEYS.with_borrow_mut(|keys| keys.belong_to(std::process::id()));
     }
 
     /// Twice in a row.
@@ -70,19 +79,36 @@ impl From<[u8; 4]> for Key {
 struct Keys {
     block: [u32; 64],
     used: usize,
+    /// ChaCha, seeded by the operating system. Not `rand::thread_rng`: that one is gone while a thread ends, when a stream
+    /// may still be dropped.
+    generator: Option<StdRng>,
+    /// The process that it was made in.
+    process: u32,
 }
 
 impl Keys {
+    const NONE: Self = Keys { block: [0; 64], used: 64, generator: None, process: 0 };
+
+    #[cfg_attr(not(unix), expect(dead_code))]
+    fn belong_to(&mut self, process: u32) {
+        if self.process != process {
+            *self = Keys { process, ..Keys::NONE };
+        }
+    }
+
     #[cold]
     fn refill(&mut self) {
-        rand::thread_rng().fill(&mut self.block[..]);
+        self.generator.get_or_insert_with(StdRng::from_entropy).fill(&mut self.block[..]);
         self.used = 0;
     }
 }
 
 thread_local! {
-    static KEYS: RefCell<Keys> = const { RefCell::new(Keys { block: [0; 64], used: 64 }) };
+    static KEYS: RefCell<Keys> = const { RefCell::new(Keys::NONE) };
 }
+
+/// Then they outlive whatever a thread has to drop.
+const _: () = assert!(!std::mem::needs_drop::<Keys>());
 
 /// Copies `from` to `to`, which are of one length, and masks on the way.
 #[inline(always)]
@@ -178,6 +204,20 @@ fn shift_chunks<const N: usize>(bytes: &mut [u8], gap: usize, key: u64, mut at: 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_of_another_process_are_given_up_with_their_generator() {
+        let mut keys = Keys::NONE;
+        keys.belong_to(1);
+        keys.refill();
+        let drawn = keys.block;
+        keys.belong_to(1);
+        assert_eq!((keys.block, keys.used), (drawn, 0), "the same process goes on with them");
+        keys.belong_to(2);
+        assert!(keys.used == keys.block.len() && keys.generator.is_none());
+        keys.refill();
+        assert_ne!(keys.block, drawn);
+    }
 
     fn reference(bytes: &[u8], key: Key) -> Vec<u8> {
         bytes.iter().enumerate().map(|(i, octet)| octet ^ key.octets()[i % 4]).collect()

@@ -21,6 +21,9 @@ pub(crate) struct Encoder {
 
 impl Encoder {
     pub(crate) fn new(role: Role, payload_type: PayloadType) -> Self {
+        if role == Role::Client {
+            Key::forget_those_of_a_parent();
+        }
         Encoder { role, opcode: payload_type.into(), refused: None }
     }
 
