@@ -5,9 +5,10 @@
 /// The default is a boundary: no code point is under way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Utf8 {
-    /// Bytes of the current code point that have come, and that are still missing.
-    have: u8,
+    /// Bytes of the current code point that are still missing; 0 between code points.
     need: u8,
+    /// Those that have come. Between code points: how many may still be the rest of one whose beginning is not known.
+    have: u8,
     /// What the next byte may be, while one is missing.
     low: u8,
     high: u8,
@@ -29,14 +30,32 @@ impl Utf8 {
         self.need
     }
 
+    /// Perhaps inside a code point: up to three bytes of it may come.
+    pub(crate) fn somewhere() -> Self {
+        Utf8 { have: 3, ..Utf8::default() }
+    }
+
+    /// Whether that is still not known.
+    pub(crate) fn is_somewhere(self) -> bool {
+        self.need == 0 && self.have > 0
+    }
+
     /// Inside a code point of which `missing` bytes are still to come, and have been found valid before.
     pub(crate) fn inside(missing: u8) -> Self {
-        Utf8 { have: 1, need: missing, low: 0x80, high: 0xbf }
+        Utf8 { need: missing, have: 1, low: 0x80, high: 0xbf }
     }
 
     /// Goes on with `bytes`; the error is the index of the first byte that cannot be there.
     pub(crate) fn check(&mut self, bytes: &[u8]) -> Result<(), usize> {
         let mut at = 0;
+        while self.is_somewhere() && at < bytes.len() {
+            if !is_continuation(bytes[at]) {
+                self.have = 0;
+                break;
+            }
+            self.have -= 1;
+            at += 1;
+        }
         while self.need > 0 && at < bytes.len() {
             self.step(bytes[at]).map_err(|()| at)?;
             at += 1;
@@ -56,11 +75,17 @@ impl Utf8 {
             if !(self.low..=self.high).contains(&byte) {
                 return Err(());
             }
-            *self = Utf8 { have: self.have + 1, need: self.need - 1, low: 0x80, high: 0xbf };
+            *self = match self.need {
+                1 => Utf8::default(),
+                need => Utf8 { need: need - 1, have: self.have + 1, low: 0x80, high: 0xbf },
+            };
             return Ok(());
         }
         let (need, low, high) = match byte {
-            0x00..=0x7f => (0, 0, 0),
+            0x00..=0x7f => {
+                *self = Utf8::default();
+                return Ok(());
+            }
             0xc2..=0xdf => (1, 0x80, 0xbf),
             0xe0 => (2, 0xa0, 0xbf),
             0xed => (2, 0x80, 0x9f),
@@ -70,9 +95,14 @@ impl Utf8 {
             0xf1..=0xf3 => (3, 0x80, 0xbf),
             _ => return Err(()),
         };
-        *self = Utf8 { have: 1, need, low, high };
+        *self = Utf8 { need, have: 1, low, high };
         Ok(())
     }
+}
+
+/// Whether a byte is the second or a later one of its code point.
+pub(crate) fn is_continuation(byte: u8) -> bool {
+    byte & 0xc0 == 0x80
 }
 
 #[cfg(test)]
@@ -126,6 +156,26 @@ mod tests {
                     .and_then(|()| utf8.check(&text[cut..]).map_err(|at| at + cut))
                     .map(|()| utf8.is_boundary());
                 assert_eq!(seen, verdict(text), "{text:02x?} cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn somewhere_takes_the_rest_of_one_code_point_and_then_judges_as_ever() {
+        for (text, expected) in [
+            (b"".as_slice(), Ok(())),
+            (b"a\xc3\xa9", Ok(())),
+            (b"\xa9b", Ok(())),
+            (b"\x9f\x98\x80", Ok(())),
+            (b"\x9f\x98\x80\x80", Err(3)),
+            (b"\x80a\x80", Err(2)),
+            (b"a\x80", Err(1)),
+        ] {
+            for cut in 0..=text.len() {
+                let mut utf8 = Utf8::somewhere();
+                let judged =
+                    utf8.check(&text[..cut]).and_then(|()| utf8.check(&text[cut..]).map_err(|at| at + cut));
+                assert_eq!(judged, expected, "{text:02x?} cut at {cut}");
             }
         }
     }

@@ -43,7 +43,8 @@ pub(super) enum Rest {
     Lost(Error),
 }
 
-/// The room in the buffer of a `WebSocket` that has read nothing: each read takes some of it for good.
+/// The room in the buffer of a `WebSocket` that has read nothing. One that has read may have as much left, see
+/// [`Recovery::is_fresh`].
 const FRESH_BUFFER: usize = 8192;
 
 /// fastwebsockets' own default, and as much as is ever allocated for a frame that had been cut.
@@ -66,8 +67,7 @@ where
     });
     let Some(io) = io.into_inner() else { unreachable!("split calls its argument") };
     let role = role_of(writer, &probe);
-    let (wire, rest) = Recovery { reader, feed: &feed, role, config }.run();
-    let is_fresh = wire.is_empty() && feed.room.get() == Some(FRESH_BUFFER);
+    let (wire, rest, is_fresh) = Recovery { reader, feed: &feed, role, config }.run();
     Adopted { io, role, close_sent, is_fresh, wire, rest }
 }
 
@@ -91,11 +91,12 @@ struct Recovery<'a> {
 }
 
 impl Recovery<'_> {
-    fn run(mut self) -> (Vec<u8>, Rest) {
+    /// What had been read ahead, what follows, and whether the `WebSocket` has never read anything.
+    fn run(mut self) -> (Vec<u8>, Rest, bool) {
         let mut wire = Vec::new();
         // Ends: each turn takes a frame out of a buffer that is not filled any more, until it asks for more.
         let (outcome, pads) = loop {
-            self.feed.restart();
+            self.feed.restart(wire.is_empty());
             let outcome = read_frame(&mut self.reader, self.feed, self.role);
             match outcome {
                 Ok(frame) if self.feed.fed() == 0 => frame.append_to(&mut wire, 0),
@@ -111,9 +112,26 @@ impl Recovery<'_> {
                 frame.append_to(&mut wire, pads);
                 Rest::Known
             }
+            // Two pads made a header, and a bad one: there was nothing at all.
+            Err(WebSocketError::ReservedBitsNotZero) if pads == 2 => Rest::Known,
+            Err(WebSocketError::ControlFrameFragmented) if pads == 2 && self.feed.seems_fresh() => {
+                let is_fresh = self.is_fresh();
+                return (wire, Rest::Known, is_fresh);
+            }
             Err(error) => self.explain(&error, pads),
         };
-        (wire, rest)
+        (wire, rest, false)
+    }
+
+    /// Of an empty buffer with the room of a fresh one: whether it is one. A buffer that has been read through may have grown,
+    /// or be shared with frames that were returned, and then makes room for a large frame in another way.
+    ///
+    /// Where this cannot be told, because a frame without payload has just emptied a buffer that has never grown, it is
+    /// taken for fresh.
+    fn is_fresh(&mut self) -> bool {
+        self.feed.give_header();
+        // It waits for the payload, which never comes.
+        poll_frame(&mut self.reader).is_pending() && self.feed.last_room.get() == GROWN_FRESH_BUFFER
     }
 
     /// Of the pads that were given in bulk, those that the frame did not need: zeros, which are read as empty
@@ -137,8 +155,6 @@ impl Recovery<'_> {
     /// What an error says about the bytes that had come, given how many pads it took to provoke it.
     fn explain(&self, error: &WebSocketError, pads: usize) -> Rest {
         match error {
-            // Two pads made a header, and a bad one: there was nothing at all.
-            WebSocketError::ReservedBitsNotZero if pads == 2 => Rest::Known,
             WebSocketError::PingFrameTooLarge => {
                 Rest::Lost(Error::ControlFrameTooLong { opcode: OpCode::Ping })
             }
@@ -239,14 +255,18 @@ fn no_send(_: Frame<'_>) -> Ready<Result<(), Infallible>> {
 /// What a [`Source`] gives.
 ///
 /// First a pad of 0x7e: as the first octet of a frame it is an error, as the second it says that 16 bits of length
-/// follow, and within a length it makes the shortest form right. Then zeros: one at a time for as long as a header may
+/// follow, and within a length it makes the shortest form right. To a buffer that seems fresh, 0x08: as the first octet of a
+/// frame that is an error too, but one after which the buffer can be asked for more; the rest holds alike. Then zeros: one at a time for as long as a header may
 /// be incomplete, and in bulk afterwards, because they can be counted if they were too many.
 #[derive(Default)]
 struct Feed {
     fed: Cell<usize>,
     next: Cell<Next>,
-    /// How much was asked for at first.
-    room: Cell<Option<usize>>,
+    /// Nothing has been recovered yet.
+    is_first: Cell<bool>,
+    /// How much was asked for when no pad had been given, and last.
+    first_room: Cell<usize>,
+    last_room: Cell<usize>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -255,13 +275,22 @@ enum Next {
     Nothing,
     Pad,
     Zeros(usize),
+    Header,
 }
 
 const PAD: u8 = 0x7e;
+const FRESH_PAD: u8 = 0x08;
 const BULK: usize = 4096;
 
+/// Of a frame with 10,000 bytes, more than a fresh buffer has room for.
+const LARGE_HEADER: [u8; 4] = [0x02, 0x7e, 0x27, 0x10];
+
+/// A buffer that has never been shared doubles, less the two pads and this header.
+const GROWN_FRESH_BUFFER: usize = 2 * FRESH_BUFFER - 2 - LARGE_HEADER.len();
+
 impl Feed {
-    fn restart(&self) {
+    fn restart(&self, is_first: bool) {
+        self.is_first.set(is_first);
         self.fed.set(0);
         self.hold();
     }
@@ -276,6 +305,14 @@ impl Feed {
             1..header::MAX_LEN => Next::Zeros(1),
             _ => Next::Zeros(BULK),
         });
+    }
+
+    fn give_header(&self) {
+        self.next.set(Next::Header);
+    }
+
+    fn seems_fresh(&self) -> bool {
+        self.is_first.get() && self.first_room.get() == FRESH_BUFFER
     }
 
     fn give_one(&self) {
@@ -296,13 +333,20 @@ struct Source<'a>(&'a Feed);
 
 impl AsyncRead for Source<'_> {
     fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.0.room.set(self.0.room.get().or(Some(buf.remaining())));
+        self.0.last_room.set(buf.remaining());
+        if self.0.fed() == 0 {
+            self.0.first_room.set(buf.remaining());
+        }
         let n = match self.0.next.take() {
             // Nobody waits for a wake-up: the future is polled again by hand, or dropped.
             Next::Nothing => return Poll::Pending,
             Next::Pad => {
-                buf.put_slice(&[PAD]);
+                buf.put_slice(&[if self.0.seems_fresh() { FRESH_PAD } else { PAD }]);
                 1
+            }
+            Next::Header => {
+                buf.put_slice(&LARGE_HEADER);
+                LARGE_HEADER.len()
             }
             Next::Zeros(most) => {
                 let n = most.min(buf.remaining());

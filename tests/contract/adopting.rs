@@ -1,5 +1,6 @@
 //! Taking over a `fastwebsockets::WebSocket` that has read ahead: PROMISES 1.5; pitfall C32.
 
+mod messages;
 mod sockets;
 
 use std::io::ErrorKind;

@@ -6,7 +6,7 @@ use fastwebsockets::OpCode;
 use super::{Decoder, Message, Place};
 use crate::frame::header::{self, Masking};
 use crate::frame::{Header, Key, mask};
-use crate::protocol::Utf8;
+use crate::protocol::{Utf8, utf8};
 use crate::{CloseFrame, PayloadType};
 
 impl Decoder {
@@ -15,16 +15,18 @@ impl Decoder {
         self.place == Place::Header && self.head_len == 0 && self.message != Message::Open
     }
 
-    /// Goes on where another reader has stopped, perhaps inside a message: whether one is open is not known.
+    /// Goes on where another reader has stopped, perhaps inside a message, and inside a code point of it: whether one is
+    /// open is not known.
     pub(crate) fn resume_message(&mut self) {
         self.message = Message::Unknown;
+        self.utf8 = Utf8::somewhere();
     }
 
     /// Goes on with a data frame of which only the end of the header is still to come: `octets` is what follows
     /// the first one, which is not known. Whether it ends its message, and whether it begins one, stays open.
     pub(crate) fn resume_hidden(&mut self, octets: &[u8]) {
         self.hidden = true;
-        self.message = Message::Unknown;
+        self.resume_message();
         self.head[0] = OpCode::Continuation as u8;
         self.head[1..=octets.len()].copy_from_slice(octets);
         // At most 2 + 4, see `stream::adopt`.
@@ -54,10 +56,11 @@ impl Decoder {
             out.extend_from_slice(unread);
         }
         // The code point that `unread` starts in the middle of.
-        let tail = unread.iter().take_while(|byte| **byte & 0xc0 == 0x80).count();
+        let tail = unread.iter().take_while(|byte| utf8::is_continuation(**byte)).count();
         let beyond = if tail == unread.len() { self.utf8.missing().into() } else { 0 };
         let utf8 = match u8::try_from(tail + beyond) {
             _ if unread.is_empty() => self.utf8,
+            _ if tail == unread.len() && self.utf8.is_somewhere() => Utf8::somewhere(),
             Ok(missing @ 1..=3) => Utf8::inside(missing),
             _ => Utf8::default(),
         };
