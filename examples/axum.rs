@@ -43,8 +43,8 @@ async fn run() -> io::Result<()> {
 }
 
 async fn handler(upgrade: WebSocketUpgrade) -> Response {
-    // Answers go out together while more lines are there to be read, and half-close lets the last ones out.
-    let config = Config::new(PayloadType::Binary).write_buffer(16 * 1024).half_close(true);
+    // Answers go out together while more lines are there to be read.
+    let config = Config::new(PayloadType::Binary).write_buffer(16 * 1024);
     upgrade.config(config).on_upgrade(|stream| async {
         if let Err(error) = number_lines(stream).await {
             eprintln!("axum: {error}");

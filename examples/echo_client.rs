@@ -22,9 +22,7 @@ async fn main() {
 
 async fn run() -> io::Result<()> {
     let url = env::args().nth(1).ok_or_else(|| io::Error::other("usage: echo_client URL"))?;
-    // Half-close: the end of standard input is not the end of the answers.
-    let config = Config::new(PayloadType::Binary).half_close(true);
-    let stream = connect(&url, config).await?;
+    let stream = connect(&url, Config::new(PayloadType::Binary)).await?;
 
     let (mut reader, mut writer) = tokio::io::split(stream);
     let send = async {

@@ -26,8 +26,7 @@ async fn main() -> ExitCode {
 
 async fn run() -> io::Result<()> {
     let address = env::args().nth(1).ok_or_else(|| io::Error::other("usage: echo_server ADDRESS"))?;
-    // Half-close: when a client has sent everything, what is still on its way back must reach it.
-    let config = Config::new(PayloadType::Binary).half_close(true).close_timeout(Duration::from_secs(2));
+    let config = Config::new(PayloadType::Binary).close_timeout(Duration::from_secs(2));
     let mut listener = Listener::bind(&address, config).await?;
     let stop = CancellationToken::new();
     let mut connections = JoinSet::new();

@@ -99,9 +99,8 @@ async fn there_and_back(source: impl AsyncRead + Unpin, progress: &ProgressBar) 
     Ok(Report { data: sent, elapsed })
 }
 
-/// Half-close: the end of what one side sends is not the end of what it receives, as with TCP.
 fn config() -> Config {
-    Config::new(PayloadType::Binary).half_close(true)
+    Config::new(PayloadType::Binary)
 }
 
 /// The server: sends back whatever comes.

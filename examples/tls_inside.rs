@@ -17,8 +17,7 @@ const NAME: &str = "inside.example";
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let (client_config, server_config) = certified()?;
-    // Half-close: TLS ends in each direction on its own.
-    let config = Config::new(PayloadType::Binary).half_close(true);
+    let config = Config::new(PayloadType::Binary);
     let mut listener = Listener::bind("127.0.0.1:0", config.clone()).await?;
     let url = format!("ws://{}/", listener.local_addr());
 

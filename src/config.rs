@@ -46,7 +46,7 @@ impl From<PayloadType> for OpCode {
 /// let config = Config::new(PayloadType::Binary)
 ///     .write_buffer(16 * 1024)
 ///     .keep_alive(Duration::from_secs(30))
-///     .half_close(true);
+///     .stall_timeout(Duration::from_secs(300));
 /// # let _ = config;
 /// ```
 #[derive(Clone, PartialEq, Eq)]
@@ -60,6 +60,7 @@ pub struct Config {
     /// At most 64 KiB.
     pub(crate) write_buffer: u32,
     keep_alive: Option<Nanoseconds>,
+    stall_timeout: Option<Nanoseconds>,
     close_timeout: Nanoseconds,
 }
 
@@ -68,12 +69,13 @@ impl Config {
     pub fn new(payload_type: PayloadType) -> Self {
         Config {
             payload_type,
-            half_close: false,
+            half_close: true,
             allow_unmasked: false,
-            abnormal_close_is_error: false,
+            abnormal_close_is_error: true,
             max_frame_len: 1024 * 1024,
             write_buffer: 0,
             keep_alive: None,
+            stall_timeout: None,
             close_timeout: Duration::from_secs(10).into(),
         }
     }
@@ -81,7 +83,9 @@ impl Config {
     /// The longest payload of a frame that is sent, in bytes; `None` for no limit. Default: 1 MiB.
     ///
     /// A write takes at most this much of its buffer. Peers refuse frames beyond a limit of their own (1 MiB
-    /// in some), and a Pong cannot pass inside a frame. What may be *received* has no limit: it streams
+    /// in some), and a Pong cannot pass inside a frame. A write that waits is masked again each time it is polled (256 KiB at
+    /// most), and on a Text stream checked again (all of it): where other events poll it often, a smaller limit saves
+    /// that. What may be *received* has no limit: it streams
     /// through. A limit of 0 counts as 1; on a Text stream less than 4 counts as 4, the longest code point.
     #[must_use]
     pub fn max_frame_len(mut self, bytes: Option<usize>) -> Self {
@@ -109,12 +113,17 @@ impl Config {
         self
     }
 
-    /// Keeps writing possible after the peer's Close. Default: `false`.
+    /// Keeps writing possible after the peer's Close, if its code is 1000 or it has none. Default: `true`.
     ///
-    /// With it, the peer's Close ends only the reading, and is answered when this end shuts down, so that a
-    /// response can still be written; with it on both ends the stream closes like TCP, each direction on
-    /// its own. It is off by default because most WebSocket peers take their Close for the end of both
-    /// directions, and are told to answer it as soon as they can (RFC 6455, section 5.5.1).
+    /// Such a Close ends only the reading, as a FIN does in TCP. The answer leaves when this end shuts down or
+    /// closes, or, once a read has returned the end, when it is dropped without having written anything since; until then a response can be written, which RFC 6455 allows
+    /// (section 5.5.1: an endpoint may finish what it is sending before it answers). It is on by default because
+    /// programs written for a `TcpStream` count on it: [`tokio::io::copy`] in an echo,
+    /// [`tokio::io::copy_bidirectional`] in a proxy, a client that shuts down its request and then reads the
+    /// response. What is written after a browser's Close is lost, because browsers read nothing after it.
+    ///
+    /// Any other code, 1001 (going away) included, says that the peer will not read any more. It is answered at once, and
+    /// ends both directions, whatever this option says. With `false`, every Close does.
     #[must_use]
     pub fn half_close(mut self, on: bool) -> Self {
         self.half_close = on;
@@ -124,26 +133,57 @@ impl Config {
     /// Sends a Ping after this long without a byte from the peer, and gives up after as long again.
     /// Default: none is sent.
     ///
-    /// Any byte that comes in counts as life. The time counts only while a read waits, and ends with the
-    /// first Close in either direction. While the transport takes nothing, the Ping cannot leave, and nothing is given
-    /// up: a peer that is slow to read is not dead. (For one that is, the socket's own limit applies, `TCP_USER_TIMEOUT`
-    /// on Linux.) Giving up is an error of kind `TimedOut`. It is off by default because
-    /// it needs tokio's timer and traffic nobody asked for; behind a proxy, set it below the proxy's idle
+    /// Any byte that comes in counts as life. Silence counts only while a read waits, and the second interval begins when
+    /// the Ping has left. Giving up is an error of kind `TimedOut`. An interval of zero counts as 1 ms. It is off by default
+    /// because it needs tokio's timer, and sends what nobody asked for. Behind a proxy, set it below the proxy's idle
     /// limit (often 60 s).
+    ///
+    /// After the peer's Close, Pings go on until this end has answered it; as no read waits any more, they leave with
+    /// whatever else polls the stream. After this end's own Close there are none, because the peer need not answer
+    /// them. What watches the connection then is the socket: where this crate has opened or accepted it
+    /// ([`connect`](crate::connect), [`Client`](crate::Client), [`Listener`](crate::Listener)), `SO_KEEPALIVE` is set
+    /// to the same interval (1 s at least). On sockets of your own, set it too.
+    ///
+    /// While the transport takes nothing, a Ping cannot leave, and nothing is given up: see
+    /// [`stall_timeout`](Self::stall_timeout).
     ///
     /// # Panics
     ///
-    /// A read panics where the runtime has no timer; an interval of zero counts as 1 ms.
+    /// A read panics where the runtime has no timer; after the peer's Close, so does a write or flush.
     #[must_use]
     pub fn keep_alive(mut self, interval: Duration) -> Self {
         self.keep_alive = Some(interval.max(Duration::from_millis(1)).into());
         self
     }
 
+    /// Gives up a write, flush or shutdown that has waited this long while no byte moved in either direction.
+    /// Default: never.
+    ///
+    /// It fails with an error of kind `TimedOut`, and so ends the writing; what has arrived can still be read. Any byte
+    /// that the transport takes or brings begins the time anew. It cannot tell a path that is dead from a peer that has
+    /// paused and reads again a minute later. That is why there is no default, and why it should be longer than the
+    /// longest pause of an honest peer. Zero counts as 1 ms.
+    ///
+    /// Where this crate has opened or accepted the socket, `TCP_USER_TIMEOUT` is set to the same time (on the systems that
+    /// have it). The system then ends a connection whose peer does not acknowledge what was sent, or keeps its window closed,
+    /// also while nobody waits in a write. It is stricter than the above: it does not count what the peer sends, and it ends
+    /// the reading too, with an error of the transport's. On Linux it also takes the place of
+    /// [`keep_alive`](Self::keep_alive)'s count of lost probes.
+    ///
+    /// # Panics
+    ///
+    /// A write, flush or shutdown that has to wait panics where the runtime has no timer.
+    #[must_use]
+    pub fn stall_timeout(mut self, limit: Duration) -> Self {
+        self.stall_timeout = Some(limit.max(Duration::from_millis(1)).into());
+        self
+    }
+
     /// How long [`close`](crate::WebSocketStream::close) may take in all. Default: 10 s.
     ///
-    /// Long enough for a peer with a full queue on a slow link, short enough not to hold up a restart.
-    /// [`Duration::MAX`] waits without a limit, and needs no timer.
+    /// Long enough for a peer with a full queue on a slow link, short enough not to hold up a restart. It is also how long,
+    /// at most, a task keeps the transport of a stream that was [dropped](crate#dropping-it) after its Close.
+    /// [`Duration::MAX`] waits without a limit, and needs no timer; a socket is then closed as soon as its stream is dropped.
     #[must_use]
     pub fn close_timeout(mut self, limit: Duration) -> Self {
         self.close_timeout = limit.into();
@@ -161,11 +201,13 @@ impl Config {
     }
 
     /// Makes a Close whose code is not 1000 or 1001 an error of kind `ConnectionAborted` instead of the end
-    /// of the stream. Default: `false`.
+    /// of the stream. Default: `true`.
     ///
-    /// A Close without a code is always a clean end. Off by default because a Close of any code says that
-    /// everything before it has arrived; the code is there in
-    /// [`peer_close`](crate::WebSocketStream::peer_close).
+    /// Such a code says that the peer has failed (1011), has refused something (1008, 1009), or means whatever the
+    /// application says (3000 to 4999). The data before it is delivered, and then the error, with code and reason: so half
+    /// a file never looks whole. A Close without a code is always a clean end; so is one that repeats the code of this end's own
+    /// earlier Close. With `false` every Close is the end of the stream, and the code is in
+    /// [`peer_close`](crate::WebSocketStream::peer_close) alone.
     #[must_use]
     pub fn abnormal_close_is_error(mut self, on: bool) -> Self {
         self.abnormal_close_is_error = on;
@@ -178,12 +220,16 @@ impl Config {
         self.keep_alive.map(Duration::from)
     }
 
+    pub(crate) fn stall_limit(&self) -> Option<Duration> {
+        self.stall_timeout.map(Duration::from)
+    }
+
     pub(crate) fn close_limit(&self) -> Duration {
         self.close_timeout.into()
     }
 }
 
-/// A `Duration` in half the space, for every stream has two: more than 584 years are for ever. Never 0.
+/// A `Duration` in half the space, for every stream has three: more than 584 years are for ever. Never 0.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Nanoseconds(NonZeroU64);
 
@@ -209,6 +255,7 @@ impl fmt::Debug for Config {
             .field("write_buffer", &self.write_buffer)
             .field("half_close", &self.half_close)
             .field("keep_alive", &self.interval())
+            .field("stall_timeout", &self.stall_limit())
             .field("close_timeout", &self.close_limit())
             .field("allow_unmasked", &self.allow_unmasked)
             .field("abnormal_close_is_error", &self.abnormal_close_is_error)

@@ -115,11 +115,23 @@ pub enum Error {
     #[error("nothing came from the peer for the keep-alive interval after a Ping")]
     KeepAliveTimedOut,
     /// The closing handshake took longer than [`Config::close_timeout`](crate::Config::close_timeout).
-    #[error("the closing handshake did not finish in time")]
-    CloseTimedOut,
+    #[error("the closing handshake did not finish in time; {}", match .all_sent {
+        true => "all that was written had been sent",
+        false => "not all that was written had been sent",
+    })]
+    #[non_exhaustive]
+    CloseTimedOut {
+        /// Whether all that was written had left: the transport had taken it, and had been flushed.
+        all_sent: bool,
+    },
+    /// A write, flush or shutdown waited for [`Config::stall_timeout`](crate::Config::stall_timeout) while no byte moved.
+    #[error("no byte moved in either direction within the stall timeout; the peer does not read, or is gone")]
+    StallTimedOut,
     /// The peer closed with a code other than none, 1000 and 1001, and
     /// [`Config::abnormal_close_is_error`](crate::Config::abnormal_close_is_error) is on.
-    #[error("the peer closed the connection: {0}")]
+    #[error(
+        "the peer closed the connection: {0}; with `Config::abnormal_close_is_error(false)` that is an end like any other"
+    )]
     ClosedAbnormally(CloseFrame),
     /// The WebSocket that the stream was made of had taken the header of a frame beyond its own limit.
     #[error("the WebSocket had read the header of a frame of 64 MiB or more, which cannot be recovered")]
@@ -147,9 +159,18 @@ pub enum Error {
     /// A write after this end closed, or began to.
     #[error("the stream has been shut down for writing")]
     WriteAfterShutdown,
-    /// A write after the peer's Close.
-    #[error("the peer has closed the connection")]
-    PeerClosed,
+    /// A write after the peer's Close was answered, which has ended both directions.
+    #[error("the peer has closed the connection: {close}{}", match .half_close_is_off {
+        true => "; with `Config::half_close(true)` writing goes on after such a Close",
+        false => "",
+    })]
+    #[non_exhaustive]
+    PeerClosed {
+        /// The peer's Close.
+        close: CloseFrame,
+        /// It was answered at once only because [`Config::half_close`](crate::Config::half_close) is off.
+        half_close_is_off: bool,
+    },
     /// A write after the stream has failed, on the read side or in an earlier write.
     #[error("the stream has failed and takes no more writes")]
     WriteAfterFailure,
@@ -197,9 +218,13 @@ impl Error {
             | Error::WriteNotUtf8 { .. }
             | Error::WriteIncompleteUtf8 => ErrorKind::InvalidData,
             Error::Truncated => ErrorKind::UnexpectedEof,
-            Error::KeepAliveTimedOut | Error::CloseTimedOut => ErrorKind::TimedOut,
+            Error::KeepAliveTimedOut | Error::CloseTimedOut { .. } | Error::StallTimedOut => {
+                ErrorKind::TimedOut
+            }
             Error::ClosedAbnormally(_) => ErrorKind::ConnectionAborted,
-            Error::WriteAfterShutdown | Error::PeerClosed | Error::WriteAfterFailure => ErrorKind::BrokenPipe,
+            Error::WriteAfterShutdown | Error::PeerClosed { .. } | Error::WriteAfterFailure => {
+                ErrorKind::BrokenPipe
+            }
             Error::TransportFull => ErrorKind::WriteZero,
             Error::CloseCodeNotSendable { .. } | Error::CloseReasonTooLong { .. } => ErrorKind::InvalidInput,
         }

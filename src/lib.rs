@@ -65,34 +65,67 @@
 //! is safe. Flush before waiting for anything else: for a lock, a timer, another connection. With
 //! [`Config::write_buffer`], or over a transport that buffers, this is how bytes are held back.
 //!
+//! A few transports, those of OpenSSL among them, put aside a write that they refuse, and insist on getting it again.
+//! The stream offers a frame that was refused again as it was, but it cannot keep other frames (a Pong, a write in
+//! place of one that was cancelled) from coming first: such a transport then fails. rustls takes it as it comes.
+//!
 //! # Who answers Pings
 //!
 //! Polling for reading does: Pongs and the answer to a Close leave from there, flushed, in between the frames of the
 //! writer. A stream that is never read answers nothing, and its peer may give it up. [`Config::keep_alive`] sends Pings
 //! of its own, also only while a read waits.
 //!
-//! A few transports, those of OpenSSL among them, put aside a write that they refuse, and insist on getting it again.
-//! The stream offers a frame that was refused again as it was, but it cannot keep other frames (a Pong, a write in
-//! place of one that was cancelled) from coming first: such a transport then fails. rustls takes it as it comes.
+//! # What notices a dead path
+//!
+//! [`Config::keep_alive`] notices that nothing comes any more, [`Config::stall_timeout`] that nothing leaves. On sockets that
+//! this crate has opened or accepted they also set `SO_KEEPALIVE` and `TCP_USER_TIMEOUT`. Without either, a peer that has vanished
+//! is waited for as long as the system's own limits say: after a write some 15 minutes on Linux, without one for ever.
 //!
 //! # How it ends
 //!
+//! As in TCP, each direction ends on its own, and an end that is not said is no end:
+//!
 //! | what happens | reads | writes |
 //! |---|---|---|
-//! | the peer's Close | `Ok(0)` for ever | `BrokenPipe`; with [`half_close`](Config::half_close) they go on |
+//! | the peer's Close with code 1000 or none | `Ok(0)` for ever | go on; this end's Close is the answer |
+//! | the peer's Close with code 1001 (going away) | `Ok(0)` for ever | `BrokenPipe` |
+//! | the peer's Close with any other code | `ConnectionAborted` | `BrokenPipe` |
 //! | [`shutdown`](tokio::io::AsyncWriteExt::shutdown) | go on, up to the peer's Close | `BrokenPipe` |
-//! | [`close`](WebSocketStream::close) | over | over |
+//! | [`close`](WebSocketStream::close) | discard, up to the peer's Close, then `Ok(0)` | `BrokenPipe` |
 //! | the transport ends without a Close | `UnexpectedEof` | `BrokenPipe` |
 //! | the peer breaks the protocol | `InvalidData`; a Close says why | `BrokenPipe` |
 //! | nothing comes, [`keep_alive`](Config::keep_alive) | `TimedOut` | `BrokenPipe` |
+//! | nothing moves, [`stall_timeout`](Config::stall_timeout) | go on | `TimedOut` once, then `BrokenPipe` |
 //! | the transport fails to read | its error, then its kind | as the transport says |
 //! | the transport fails to write | go on | its error once, then `BrokenPipe` |
 //!
-//! So a program that answers after it has read to the end, as TCP allows (an echo by [`tokio::io::copy`], a proxy by
-//! [`tokio::io::copy_bidirectional`]), sets [`Config::half_close`] on both ends.
+//! So an echo by [`tokio::io::copy`] and a proxy by [`tokio::io::copy_bidirectional`] lose nothing. What differs from TCP:
 //!
-//! Dropping the stream sends nothing: no Close, no bytes that are kept. The peer sees a truncation. Shut it down
-//! first, also after the peer's Close, for the answer may still wait for room; if the peer's end matters, read until `Ok(0)` too, or use [`close`](WebSocketStream::close), which does both.
+//! - **A browser reads nothing after its own Close.** What is written after it is lost. The same goes for a gateway that answers
+//!   a Close itself.
+//! - **[`Config::half_close`]`(false)`** answers every Close at once, and **[`Config::abnormal_close_is_error`]`(false)`** makes
+//!   every Close an end like any other.
+//! - **To end both directions**, call [`close`](WebSocketStream::close) with code 1001; to end one, call `shutdown`.
+//!
+//! # Dropping it
+//!
+//! Dropping the stream sends nothing: no Close, no bytes that are kept. The peer's reads fail with `UnexpectedEof`, so that what
+//! a handler has begun to say does not look whole when it is aborted, times out, returns early or panics. Shut the stream down
+//! first.
+//!
+//! There is one exception. Where a read has returned the peer's end (1000 or none), and nothing has been written since or waits
+//! to be sent, dropping answers it: the Close leaves, and the transport is shut down, as far as that goes without waiting.
+//! So a handler that reads to the end and returns has ended cleanly, as has an echo by [`tokio::io::copy`] (what it flushes after a
+//! write that was waiting when the end was read counts as written before). To wait for it, or to know that it worked, shut down.
+//! The exception is also its limit: a response that was begun *before* the end was read, and is cut off with nothing written
+//! after it, looks like one that was finished. Where that can happen, say the length, or end with a mark of your own.
+//!
+//! A stream that was shut down may be dropped at once. But a socket that is closed while bytes lie in it unread, the peer's own
+//! Close among them, is reset, and what is still on its way to the peer is lost. So the streams of [`Client`], [`Listener`],
+//! [`upgrade`] and the axum extractor leave their transport to a task of the runtime, which discards what comes until the peer
+//! has closed too: 256 KiB at most, for [`close_timeout`](Config::close_timeout) at most. Over HTTP/2 the same goes for each stream,
+//! and [`Http2::wait_idle`] waits until every one has ended, before the process does. Over a transport of your own, read to the end before you
+//! drop it.
 //!
 //! # Errors
 //!
@@ -131,8 +164,6 @@ mod stream;
 pub use config::{Config, PayloadType};
 pub use error::Error;
 pub use frame::close::CloseFrame;
-#[cfg(all(feature = "connect", feature = "http2"))]
-pub use handshake::Http2;
 #[cfg(any(feature = "listener", feature = "connect"))]
 pub use handshake::MaybeTlsStream;
 #[cfg(feature = "proxy")]
@@ -143,6 +174,8 @@ pub use handshake::axum;
 pub use handshake::{Accepted, Incoming, Listener, ListenerAddr, Opened};
 #[cfg(feature = "connect")]
 pub use handshake::{Client, ConnectError, Connector, connect};
+#[cfg(all(feature = "connect", feature = "http2"))]
+pub use handshake::{Http2, Http2Stream};
 #[cfg(feature = "upgrade")]
 pub use handshake::{Origins, Rejection, Upgrade, Upgrader, is_upgrade_request, upgrade};
 pub use stream::{Parts, WebSocketStream};

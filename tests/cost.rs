@@ -10,7 +10,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, Wake, Waker};
 
-use fastwebsockets_stream::{Config, PayloadType, Role, WebSocketStream};
+use fastwebsockets_stream::{CloseCode, Config, PayloadType, Role, WebSocketStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 struct Counting;
@@ -307,6 +307,46 @@ fn idle_stream_holds_no_heap_before_and_after_traffic() {
                     });
                     assert!(!warm || left == 0, "{left} bytes are left on the heap");
                     drop(held);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn stream_that_was_closed_holds_no_heap_and_discards_without_allocating() {
+    for role in ROLES {
+        for config in configs() {
+            let opcode = if config == configs()[2] { 1 } else { 2 };
+            let data = frame(role, opcode, &[b'x'; 3000]);
+            let input = [data.repeat(20), frame(role, 9, b"ping"), data, frame(role, 8, b"")].concat();
+            // Waited for to the end, and dropped in the middle, with reads that go on discarding.
+            for whole in [true, false] {
+                for warm in [false, true] {
+                    let mut stream =
+                        stream(role, &config.clone().close_timeout(std::time::Duration::MAX), &input);
+                    // What was read ahead is given back.
+                    let mut bytes = [0; 70];
+                    assert!(read(&mut stream, &mut bytes).is_ready());
+                    stream.get_mut().chunk = if whole { usize::MAX } else { 1000 };
+                    let (allocations, _, left) = cost(|| {
+                        let mut close = Box::pin(stream.close(CloseCode::Normal, ""));
+                        let polled = close.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+                        assert_eq!(polled.is_ready(), whole);
+                    });
+                    // The box of the future alone.
+                    assert!(!warm || allocations == 1, "{allocations} to close");
+                    assert!(!warm || left <= 0, "{left} bytes stay");
+                    let (allocations, _, left) = cost(|| {
+                        while !stream.is_closed() {
+                            assert!(!matches!(read(&mut stream, &mut bytes), Poll::Ready(Ok(1..))));
+                        }
+                        assert!(matches!(read(&mut stream, &mut bytes), Poll::Ready(Ok(0))));
+                    });
+                    assert!(
+                        !warm || allocations == 0 && left == 0,
+                        "{allocations} to read, {left} bytes stay"
+                    );
                 }
             }
         }

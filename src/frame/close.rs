@@ -78,6 +78,18 @@ impl<'a> ClosePayload<'a> {
         Ok(ClosePayload { code: Some(code), reason })
     }
 
+    /// A code with a reason of any length, cut at a code point to what fits.
+    pub(crate) fn cut(code: CloseCode, reason: &'a str) -> Self {
+        let most = reason.len().min(MAX_REASON);
+        // Ends at 0 at the latest.
+        let end = (0..=most).rev().find(|end| reason.is_char_boundary(*end)).unwrap_or(0);
+        ClosePayload { code: Some(code.into()), reason: &reason[..end] }
+    }
+
+    pub(crate) fn code(&self) -> Option<u16> {
+        self.code
+    }
+
     /// Writes the payload to the start of `out`, and returns its length.
     pub(crate) fn encode(&self, out: &mut [u8; MAX_CONTROL_PAYLOAD]) -> usize {
         let Some(code) = self.code else { return 0 };
@@ -91,4 +103,28 @@ impl<'a> ClosePayload<'a> {
 /// never on the wire, 1016 to 2999 are for the protocol's future.
 pub(crate) fn is_sendable(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reason_of_any_length_is_cut_at_a_code_point_to_what_fits() {
+        for char in ["x", "é", "€", "😀"] {
+            for before in 0..130 {
+                let reason = "a".repeat(before) + &char.repeat(40);
+                let mut out = [0; MAX_CONTROL_PAYLOAD];
+                let n = ClosePayload::cut(CloseCode::Protocol, &reason).encode(&mut out);
+                let close = CloseFrame::parse(&out[..n]).unwrap();
+                assert_eq!(close.code, Some(CloseCode::Protocol));
+                assert!(close.reason.len() <= 123 && reason.starts_with(&close.reason));
+                let next = reason[close.reason.len()..].chars().next();
+                assert!(
+                    next.is_none_or(|next| close.reason.len() + next.len_utf8() > 123),
+                    "{before} {char}"
+                );
+            }
+        }
+    }
 }

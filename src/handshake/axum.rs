@@ -109,7 +109,7 @@ impl WebSocketUpgrade {
             Ok(accepted) => accepted,
             Err(rejection) => return IntoResponse::into_response(rejection),
         };
-        let stream = Upgrade::new(self.on_upgrade, config, subprotocol);
+        let stream = Upgrade::new(self.on_upgrade, &response, config, subprotocol);
         tokio::spawn(async move {
             match stream.await {
                 Ok(stream) => serve(stream).await,

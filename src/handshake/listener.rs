@@ -55,7 +55,7 @@ const BACKLOG: u32 = 4096;
 ///
 /// Clients that connect and stay silent cannot keep others out: while a connection waits, the listener ends the oldest handshake of
 /// the address that has the most under way, as soon as that handshake is a second old. So a host with many costs no
-/// other host its own, and a burst of clients that finish in time loses none. An address is one of IPv4, or a /64
+/// other host its own, and a burst of clients that finish within that second loses none. An address is one of IPv4, or a /64
 /// network of IPv6; all clients behind one proxy have the same. A handshake that is done is never ended.
 ///
 /// A client that is refused no longer counts. It has 2 seconds to read the answer. While as many clients as the limit are doing
@@ -72,7 +72,7 @@ const BACKLOG: u32 = 4096;
 /// # async fn main() -> std::io::Result<()> {
 /// use fastwebsockets_stream::{Config, Listener, PayloadType};
 ///
-/// let config = Config::new(PayloadType::Binary).half_close(true);
+/// let config = Config::new(PayloadType::Binary);
 /// let mut listener = Listener::bind("127.0.0.1:8080", config).await?;
 /// while let Some(accepted) = listener.accept().await {
 ///     tokio::spawn(async move {

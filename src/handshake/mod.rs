@@ -14,6 +14,9 @@ mod request;
 #[cfg(feature = "upgrade")]
 mod upgrade;
 
+#[cfg(any(feature = "upgrade", feature = "connect"))]
+mod ending;
+
 #[cfg(feature = "axum")]
 pub mod axum;
 #[cfg(feature = "connect")]
@@ -22,6 +25,8 @@ mod client;
 mod listener;
 #[cfg(feature = "listener")]
 mod over;
+#[cfg(any(feature = "listener", feature = "connect"))]
+mod socket;
 #[cfg(feature = "tonic")]
 mod tonic;
 #[cfg(any(feature = "listener", feature = "connect"))]

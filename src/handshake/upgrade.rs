@@ -14,7 +14,10 @@ use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
+#[cfg(feature = "http2")]
+use tokio::runtime::Handle;
 
+use super::ending;
 use super::headers;
 use super::origin::Origins;
 use super::rejection::Rejection;
@@ -37,7 +40,7 @@ use crate::{Config, WebSocketStream};
 /// # async fn serve(tcp: tokio::net::TcpStream) -> hyper::Result<()> {
 /// tcp.set_nodelay(true).ok(); // A frame per write meets Nagle's algorithm otherwise.
 /// let service = service_fn(async |request: Request<Incoming>| {
-///     let (response, stream) = upgrade(request, Config::new(PayloadType::Binary).half_close(true));
+///     let (response, stream) = upgrade(request, Config::new(PayloadType::Binary));
 ///     tokio::spawn(async move {
 ///         let (mut reader, mut writer) = tokio::io::split(stream.await?);
 ///         tokio::io::copy(&mut reader, &mut writer).await?;
@@ -73,6 +76,11 @@ pub fn is_upgrade_request<B>(request: &Request<B>) -> bool {
 /// browsers fall back to HTTP/1.1, and [`Http2`](crate::Http2) has an error that says so. The streams share the
 /// connection's flow-control window: as hyper comes, one that is not read can take all of it (1 MiB) and stop the others, unless
 /// [`initial_stream_window_size`](hyper::server::conn::http2::Builder::initial_stream_window_size) is a fraction of it.
+///
+/// A connection, or a stream of HTTP/2, is ended before it is reset: where one is dropped after its Close has been sent, a task
+/// of the runtime goes on discarding what comes until the client has ended it too, for [`Config::close_timeout`] at most, as
+/// said in the [crate's documentation](crate#dropping-it). The runtime needs a timer for that, unless the limit is
+/// [`Duration::MAX`](std::time::Duration::MAX).
 ///
 /// No extension is negotiated. What breaks a rule gets the answer that [`Rejection`] names.
 ///
@@ -160,7 +168,8 @@ impl Upgrader {
         });
         match accepted {
             Ok(((response, subprotocol), on_upgrade)) => {
-                (response, Upgrade::new(on_upgrade, self.config.clone(), subprotocol))
+                let upgrade = Upgrade::new(on_upgrade, &response, self.config.clone(), subprotocol);
+                (response, upgrade)
             }
             Err(rejection) => (rejection.clone().into_response(), Upgrade::refused(rejection)),
         }
@@ -256,13 +265,20 @@ pub struct Upgrade {
 }
 
 enum State {
-    Answered(OnUpgrade, Config),
+    Answered { on_upgrade: OnUpgrade, is_http2: bool, config: Config },
     Refused(Rejection),
 }
 
 impl Upgrade {
-    pub(super) fn new(on_upgrade: OnUpgrade, config: Config, subprotocol: Option<String>) -> Self {
-        Upgrade { state: State::Answered(on_upgrade, config), subprotocol }
+    pub(super) fn new<B>(
+        on_upgrade: OnUpgrade,
+        response: &Response<B>,
+        config: Config,
+        subprotocol: Option<String>,
+    ) -> Self {
+        // As `Upgrader::accept` answers a CONNECT.
+        let is_http2 = response.status() == StatusCode::OK;
+        Upgrade { state: State::Answered { on_upgrade, is_http2, config }, subprotocol }
     }
 
     fn refused(rejection: Rejection) -> Self {
@@ -277,7 +293,7 @@ impl Upgrade {
     /// Why the request was refused, if it was.
     pub fn rejection(&self) -> Option<&Rejection> {
         match &self.state {
-            State::Answered(..) => None,
+            State::Answered { .. } => None,
             State::Refused(rejection) => Some(rejection),
         }
     }
@@ -288,16 +304,42 @@ impl Future for Upgrade {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Poll::Ready(match &mut self.state {
-            State::Answered(on_upgrade, config) => match ready!(Pin::new(on_upgrade).poll(cx)) {
+            State::Answered { on_upgrade, is_http2, config } => match ready!(Pin::new(on_upgrade).poll(cx)) {
                 Ok(upgraded) => {
                     let io = TokioIo::new(upgraded);
-                    Ok(WebSocketStream::from_transport(io, Role::Server, [], config.clone()))
+                    let stream = WebSocketStream::from_transport(io, Role::Server, [], config.clone());
+                    Ok(if *is_http2 {
+                        over_http2(stream)
+                    } else {
+                        stream.with_departure(ending::linger, false)
+                    })
                 }
                 Err(error) => Err(io::Error::other(error)),
             },
             State::Refused(rejection) => Err(io::Error::new(io::ErrorKind::InvalidData, rejection.clone())),
         })
     }
+}
+
+/// The stream of HTTP/2 outlives its WebSocket until the client has ended it, too.
+#[cfg(feature = "http2")]
+fn over_http2(stream: WebSocketStream<TokioIo<Upgraded>>) -> WebSocketStream<TokioIo<Upgraded>> {
+    stream.with_departure(
+        |stream| {
+            // Elsewhere than in a runtime it is reset at once: what this end has sent leaves before that.
+            if let Some(departed) = stream.depart_from_transport()
+                && let Ok(runtime) = Handle::try_current()
+            {
+                ending::hand_over(departed, (), &runtime);
+            }
+        },
+        false,
+    )
+}
+
+#[cfg(not(feature = "http2"))]
+fn over_http2(stream: WebSocketStream<TokioIo<Upgraded>>) -> WebSocketStream<TokioIo<Upgraded>> {
+    stream
 }
 
 impl fmt::Debug for Upgrade {

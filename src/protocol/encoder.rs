@@ -60,6 +60,16 @@ impl Encoder {
         self.refused = header.key.map(Key::octets);
     }
 
+    /// The key of a frame that the transport has refused.
+    pub(crate) fn refused(&self) -> Option<Key> {
+        self.refused.map(Key::from)
+    }
+
+    /// Goes on where another encoder has stopped.
+    pub(crate) fn restore(&mut self, refused: Option<Key>) {
+        self.refused = refused.map(Key::octets);
+    }
+
     /// How long a data frame with this much payload is.
     pub(crate) fn frame_len(&self, length: usize) -> usize {
         header::encoded_len(length as u64, self.masks()).saturating_add(length)

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::num::NonZeroU16;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use fastwebsockets::{CloseCode, OpCode};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::push::Sink;
-use super::read::MAX_TURNS;
+use super::read::{Input, MAX_TURNS};
 use super::wake::Side;
 use super::{End, WebSocketStream};
 use crate::buffer::{Buffer, MEDIUM};
@@ -25,6 +26,10 @@ impl<S> WebSocketStream<S> {
         if self.closing.has_sent() {
             return;
         }
+        // One that cannot leave has not been said.
+        if !self.closing.has_received() && self.sink == Sink::Open {
+            self.first_code = payload.code().and_then(NonZeroU16::new);
+        }
         self.closing = self.closing.send();
         self.keep_alive.stop();
         if self.sink == Sink::Open {
@@ -33,6 +38,13 @@ impl<S> WebSocketStream<S> {
             let mut frame = [0; MAX_CONTROL_FRAME];
             let n = self.encoder.control(OpCode::Close, &body[..n], &mut frame);
             self.output.push_control(&frame[..n]);
+        }
+    }
+
+    /// Queues the Close that a broken rule makes this end send, with the rule as its reason.
+    pub(super) fn queue_close_for(&mut self, error: &Error) {
+        if let Some(code) = error.close_code() {
+            self.queue_close(ClosePayload::cut(code, &error.to_string()));
         }
     }
 
@@ -48,12 +60,22 @@ impl<S> WebSocketStream<S> {
     /// The Close that a shutdown owes: the answer that half-close held back, or one of its own.
     pub(super) fn queue_last_close(&mut self) {
         if !self.tail.is_empty() {
-            self.queue_close(ClosePayload::bare(Error::WriteIncompleteUtf8.close_code()));
+            self.queue_close_for(&Error::WriteIncompleteUtf8);
         } else if self.closing == Closing::CloseReceived {
             self.queue_answer();
         } else {
             self.queue_close(ClosePayload::bare(Some(CloseCode::Normal)));
         }
+    }
+
+    /// Whether the answer to the peer's Close waits until this end has nothing more to say.
+    pub(super) fn waits_to_answer(&self) -> bool {
+        self.config.half_close && self.peer_reads_on()
+    }
+
+    /// Whether the peer's Close ends only its own direction.
+    pub(super) fn peer_reads_on(&self) -> bool {
+        matches!(self.peer_close, Some(CloseFrame { code: None | Some(CloseCode::Normal), .. }))
     }
 
     /// Both ends have said that they are done.
@@ -65,10 +87,13 @@ impl<S> WebSocketStream<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     /// Performs the closing handshake (RFC 6455, section 7.1.2) and returns the peer's Close.
     ///
-    /// On the wire: what is kept, then a Close with `code` and `reason`, all of it flushed. What the peer still
-    /// sends is discarded until its Close comes, or until the transport ends (`None`). Then the transport is shut
-    /// down. If this end has sent its Close before, by a shutdown or in answer to the peer's, none is sent:
-    /// the rest is the same.
+    /// On the wire: what is kept, then a Close with `code` and `reason`, all of it flushed. Everything that has not been
+    /// read yet is discarded, and so is what the peer still sends, until its Close comes, or until the transport ends
+    /// (`None`). Then the transport is shut down. If this end has sent its Close before, by a shutdown or in answer to the
+    /// peer's, none is sent: the rest is the same. If the peer's Close has come and waits for its answer
+    /// ([`Config::half_close`](crate::Config::half_close)), this is the answer.
+    ///
+    /// 1000 and 1001 are a clean end for a peer of this crate; with any other code its reads fail.
     ///
     /// To keep what the peer still sends, shut down instead, and read to the end. After [`tokio::io::split`], put
     /// the halves together again first (`unsplit`).
@@ -77,13 +102,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     ///
     /// - `InvalidInput`: `code` may not be sent, or `reason` is longer than 123 bytes. Nothing was sent.
     /// - `TimedOut`: it took longer than [`Config::close_timeout`](crate::Config::close_timeout). The transport has
-    ///   been shut down.
+    ///   been shut down. The error says whether all that was written had left.
     /// - `InvalidData`: the peer broke the protocol, or a Text stream was closed inside a code point.
-    /// - What the transport failed with, if it lost bytes that had been written, or this Close.
+    /// - What the transport failed with, if it lost bytes that had been written, or this Close. Then the peer is not waited
+    ///   for. (One that a write has reported before is no reason: what has arrived, and the peer's Close, may still be there.)
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future loses nothing but what it has discarded; calling again goes on, with a new time limit.
+    /// Dropping the future is safe, and calling again goes on, with a new time limit. Once it has been polled the stream
+    /// delivers no more data: reads discard what comes, too, and return 0 bytes when the peer's Close has come.
     ///
     /// # Panics
     ///
@@ -106,12 +133,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn close(&mut self, code: CloseCode, reason: &str) -> io::Result<Option<CloseFrame>> {
-        let payload = ClosePayload::checked(code, reason)?;
+    pub async fn close(
+        &mut self,
+        code: impl Into<CloseCode>,
+        reason: &str,
+    ) -> io::Result<Option<CloseFrame>> {
+        let payload = ClosePayload::checked(code.into(), reason)?;
         if self.tail.is_empty() {
             self.queue_close(payload);
         }
         self.queue_last_close();
+        self.discard();
         let limit = self.config.close_limit();
         let closing = poll_fn(|cx| self.poll_close(cx));
         if limit == Duration::MAX {
@@ -119,10 +151,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         }
         match tokio::time::timeout(limit, closing).await {
             Ok(result) => result,
-            Err(_) => {
-                self.give_up().await;
-                Err(Error::CloseTimedOut.into())
+            // Only the transport's own end is missing, and is not waited for any longer.
+            Err(_) if self.is_closed_both_ways() && self.sink == Sink::Shut && self.unreported.is_none() => {
+                Ok(self.peer_close.clone())
             }
+            Err(_) => Err(self.give_up().await.into()),
+        }
+    }
+
+    /// Throws away what was read ahead; what comes from now on is thrown away as it comes.
+    fn discard(&mut self) {
+        self.input = Input::default();
+        if matches!(self.end, End::Open) {
+            self.end = End::Discarding;
         }
     }
 
@@ -130,7 +171,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<CloseFrame>>> {
         self.push_for_close(cx);
         for turn in 0.. {
-            if !matches!(self.end, End::Open) {
+            if !self.end.is_open() {
                 break;
             }
             if turn == MAX_TURNS {
@@ -138,13 +179,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            ready!(self.poll_discard(cx));
+            if self.poll_discard(cx).is_pending() {
+                if self.unreported.is_none() {
+                    return Poll::Pending;
+                }
+                // The Close has not left, and so there is no answer to wait for.
+                break;
+            }
         }
         // What is left, and then the transport, also if that has failed.
         for shut in [false, true] {
             if let Err(error) = ready!(self.poll_push(Side::Writer, cx, shut)) {
                 self.unreported.get_or_insert(error);
             }
+        }
+        if self.lingers && self.is_closed_both_ways() {
+            ready!(self.poll_linger(cx));
         }
         if let Some(error) = self.unreported.take() {
             self.excuse(error)?;
@@ -157,8 +207,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
 
     /// A transport that takes nothing any more is shut down at once, so that the peer sees that this is the end.
     fn push_for_close(&mut self, cx: &mut Context<'_>) {
-        if let Poll::Ready(Err(error)) = self.poll_push(Side::Writer, cx, self.sink == Sink::Failed) {
-            self.unreported.get_or_insert(error);
+        for _ in 0..2 {
+            if let Poll::Ready(Err(error)) = self.poll_push(Side::Writer, cx, self.sink == Sink::Failed) {
+                self.unreported.get_or_insert(error);
+            }
+            if self.sink != Sink::Failed {
+                return;
+            }
         }
     }
 
@@ -182,12 +237,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     }
 
     /// Out of time: the stream has failed, and the transport is shut down as far as it goes at once.
-    async fn give_up(&mut self) {
-        if matches!(self.end, End::Open) {
-            self.fail_read_with(Error::CloseTimedOut);
-        }
+    async fn give_up(&mut self) -> Error {
         self.fail_sink();
+        let error = Error::CloseTimedOut { all_sent: !self.data_lost && self.tail.is_empty() };
+        if self.end.is_open() {
+            self.fail_read_with(error.clone());
+        }
         poll_fn(|cx| Poll::Ready(self.poll_push(Side::Writer, cx, true).is_ready())).await;
+        error
     }
 }
 

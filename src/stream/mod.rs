@@ -2,15 +2,20 @@
 
 mod adopt;
 mod close;
+mod departure;
 mod keep_alive;
 mod parts;
 mod push;
 mod read;
+mod refusal;
+mod stall;
+mod transport;
 mod wake;
 mod write;
 
 use std::fmt;
 use std::io;
+use std::num::NonZeroU16;
 
 use fastwebsockets::{Role, WebSocket};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -19,10 +24,15 @@ use crate::protocol::{Closing, Decoder, Encoder, Output};
 use crate::{CloseFrame, Config, PayloadType};
 
 use adopt::{Adopted, Rest};
+#[cfg(all(feature = "http2", any(feature = "upgrade", feature = "connect")))]
+pub(crate) use departure::Departed;
+use departure::Departure;
 use keep_alive::KeepAlive;
 pub use parts::Parts;
 use push::{Sink, Unflushed};
 use read::Input;
+use stall::Stall;
+use transport::Transport;
 use wake::Wakers;
 use write::Tail;
 
@@ -44,7 +54,7 @@ use write::Tail;
 /// - `InvalidData`: the peer broke the protocol. It has been sent a Close that says so.
 /// - `UnexpectedEof`: the transport ended without a Close.
 /// - `TimedOut`: see [`Config::keep_alive`].
-/// - `ConnectionAborted`: see [`Config::abnormal_close_is_error`].
+/// - `ConnectionAborted`: the peer closed with a code that says so, see [`Config::abnormal_close_is_error`].
 /// - The transport's own.
 ///
 /// What arrived before an error is delivered before it. Then the first read has the error, and each later one its kind.
@@ -65,11 +75,13 @@ use write::Tail;
 ///
 /// A shutdown sends a Close with code 1000, or answers the peer's where [`Config::half_close`] has held that back. It
 /// does not wait for the peer, and reading goes on. Once there is a Close in both directions, whoever completed them also
-/// shuts the transport down.
+/// shuts the transport down. Dropping the stream instead sends nothing, with [one exception](crate#dropping-it).
 ///
 /// ## Errors
 ///
-/// - `BrokenPipe`: this end or the peer has closed, or the stream has failed.
+/// - `BrokenPipe`: this end or the peer has closed, or the stream has failed. Inside is an [`Error`](crate::Error), with
+///   the peer's code and reason where it was the peer.
+/// - `TimedOut`: see [`Config::stall_timeout`].
 /// - `InvalidData`: a write on a Text stream is not UTF-8; nothing of it was sent, and the stream goes on. Or a Text
 ///   stream was shut down inside a code point; unless there had been a Close before, the peer got one with code 1007.
 /// - `WriteZero`: the transport accepts nothing.
@@ -82,7 +94,7 @@ use write::Tail;
 /// A frame is accepted whole or not at all. A write that is dropped while it waits has sent nothing, and another may
 /// follow with other data. A dropped flush or shutdown goes on when it is called again.
 pub struct WebSocketStream<S> {
-    io: S,
+    io: Transport<S>,
     config: Config,
     /// Bytes from the transport become payload in `decoder`; what a caller had no room for waits in `input`.
     decoder: Decoder,
@@ -100,14 +112,27 @@ pub struct WebSocketStream<S> {
     unreported: Option<io::Error>,
     unflushed: Unflushed,
     closing: Closing,
+    /// The code of this end's Close, if it has come before the peer's; perhaps [`UNKNOWN_CODE`].
+    first_code: Option<NonZeroU16>,
     wakers: Wakers,
     keep_alive: KeepAlive,
+    stall: Stall,
+    departure: Departure,
+    /// What dropping it does; a pointer, because `Drop` can know no more of `S` than the type does.
+    depart: fn(&mut Self),
+    /// After both Closes, the end of the stream waits for the transport's, see [`Self::linger`].
+    lingers: bool,
 }
+
+/// For a Close that an adopted socket has sent.
+const UNKNOWN_CODE: NonZeroU16 = NonZeroU16::MAX;
 
 /// The reading side.
 #[derive(Debug)]
 enum End {
     Open,
+    /// `close` has begun: payload is thrown away.
+    Discarding,
     /// The peer's Close: reads return 0 bytes.
     Closed,
     /// Reads fail: with `error` once, then with its kind.
@@ -126,9 +151,14 @@ impl End {
     /// What a read returns that finds nothing left.
     fn take_error(&mut self) -> Option<io::Error> {
         match self {
-            End::Open | End::Closed => None,
+            End::Open | End::Discarding | End::Closed => None,
             End::Failed { error, kind, .. } => Some(error.take().unwrap_or_else(|| io::Error::from(*kind))),
         }
+    }
+
+    /// Whether more may come.
+    fn is_open(&self) -> bool {
+        matches!(self, End::Open | End::Discarding)
     }
 
     fn is_failed(&self) -> bool {
@@ -174,6 +204,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         let mut stream = Self::start(io, role, config);
         if close_sent {
             stream.closing = stream.closing.send();
+            stream.first_code = Some(UNKNOWN_CODE);
         }
         if !is_fresh {
             stream.decoder.resume_message();
@@ -181,7 +212,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         stream.ingest(wire);
         match rest {
             // What follows the peer's Close, or a violation, is nobody's concern.
-            _ if !matches!(stream.end, End::Open) => {}
+            _ if !stream.end.is_open() => {}
             Rest::Known => {}
             Rest::Hidden(octets) => stream.decoder.resume_hidden(&octets),
             Rest::Lost(error) => stream.fail_read_with(error),
@@ -237,19 +268,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     /// # Errors
     ///
     /// The stream itself, if a frame or a message has been read or written in part, payload or wire bytes are
-    /// buffered, a control frame or the end of a code point waits to be sent, a Close was sent or received, or the
-    /// stream has failed. [`into_parts`](Self::into_parts) always succeeds.
+    /// buffered, a control frame waits to be sent or flushed, the end of a code point waits to be sent, a Close was sent or
+    /// received, or the stream has failed. [`into_parts`](Self::into_parts) always succeeds.
+    ///
+    /// What was written and not flushed is where the transport has put it; over one that buffers, flush first.
     // The caller had the stream by value before: giving it back is no larger than taking it was.
     #[allow(clippy::result_large_err)]
-    pub fn try_into_inner(self) -> Result<WebSocket<S>, Self> {
+    pub fn try_into_inner(mut self) -> Result<WebSocket<S>, Self> {
         let untouched = self.decoder.is_between_messages()
             && self.input.is_empty()
             && self.output.is_empty()
+            && !self.unflushed.has_control()
             && self.tail.is_empty()
             && self.closing == Closing::Open
             && matches!(self.end, End::Open)
             && self.sink == Sink::Open;
-        if untouched { Ok(WebSocket::after_handshake(self.io, self.encoder.role())) } else { Err(self) }
+        if untouched { Ok(WebSocket::after_handshake(self.io.take(), self.role())) } else { Err(self) }
     }
 
     /// Decodes bytes that came before the stream was made, as if they had just been read.
@@ -259,12 +293,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
             self.input = Input::new(wire.into(), payload);
         }
     }
-}
 
-impl<S> WebSocketStream<S> {
     fn start(io: S, role: Role, config: Config) -> Self {
         WebSocketStream {
-            io,
+            io: Transport::new(io),
             decoder: Decoder::new(role, &config),
             input: Input::default(),
             end: End::Open,
@@ -275,14 +307,21 @@ impl<S> WebSocketStream<S> {
             sink: Sink::Open,
             data_lost: false,
             unreported: None,
-            unflushed: Unflushed::Nothing,
+            unflushed: Unflushed::default(),
             closing: Closing::Open,
+            first_code: None,
             wakers: Wakers::default(),
             keep_alive: KeepAlive::default(),
+            stall: Stall::default(),
+            departure: Departure::default(),
+            depart: Self::depart,
+            lingers: false,
             config,
         }
     }
+}
 
+impl<S> WebSocketStream<S> {
     /// Whether the peer's Close has been read.
     ///
     /// Payload that came before it may still be waiting to be read.
@@ -307,14 +346,14 @@ impl<S> WebSocketStream<S> {
 
     /// The transport.
     pub fn get_ref(&self) -> &S {
-        &self.io
+        self.io.get_ref()
     }
 
     /// The transport.
     ///
     /// Reading from it or writing to it breaks the framing; setting its options is what this is for.
     pub fn get_mut(&mut self) -> &mut S {
-        &mut self.io
+        self.io.get_mut()
     }
 }
 
@@ -342,4 +381,4 @@ fn role_name(role: Role) -> &'static str {
 }
 
 /// What an idle stream weighs over its transport, in bytes; it holds nothing on the heap.
-const _: () = assert!(size_of::<WebSocketStream<()>>() <= 296);
+const _: () = assert!(size_of::<WebSocketStream<()>>() <= 320);

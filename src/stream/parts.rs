@@ -2,14 +2,19 @@
 
 use std::fmt;
 use std::io;
+use std::num::NonZeroU16;
 
 use fastwebsockets::Role;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::departure::Departure;
+use super::keep_alive::KeepAlive;
 use super::push::{Sink, Unflushed};
+use super::stall::Stall;
 use super::write::Tail;
 use super::{End, WebSocketStream};
 use crate::Config;
+use crate::frame::Key;
 use crate::protocol::decoder::Carried;
 use crate::protocol::output::Nature;
 
@@ -28,12 +33,16 @@ pub struct Parts<S> {
     /// Wire bytes that have not been sent; they must leave before any other.
     pub unsent: Vec<u8>,
     state: State,
+    depart: fn(&mut WebSocketStream<S>),
+    lingers: bool,
 }
 
 /// What is in neither kind of bytes.
 struct State {
     config: Config,
     close_sent: bool,
+    first_code: Option<NonZeroU16>,
+    discarding: bool,
     /// Only if it has failed: anything else shows in `unread`.
     end: Option<End>,
     sink: Sink,
@@ -43,6 +52,10 @@ struct State {
     tail: Tail,
     nature: Nature,
     carried: Carried,
+    refused: Option<Key>,
+    keep_alive: KeepAlive,
+    stall: Stall,
+    departure: Departure,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
@@ -74,7 +87,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn into_parts(self) -> Parts<S> {
+    pub fn into_parts(mut self) -> Parts<S> {
         let mut unread = Vec::new();
         let carried = self.decoder.encode_rest(self.input.as_slice(), self.end.is_failed(), &mut unread);
         if let Some(frame) = &self.peer_close {
@@ -86,26 +99,38 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
             unsent: self.output.as_slice().to_vec(),
             state: State {
                 close_sent: self.closing.has_sent(),
-                end: Some(self.end).filter(End::is_failed),
+                first_code: self.first_code,
+                discarding: matches!(self.end, End::Discarding),
+                end: Some(std::mem::replace(&mut self.end, End::Closed)).filter(End::is_failed),
                 sink: self.sink,
                 data_lost: self.data_lost,
-                unreported: self.unreported,
+                unreported: self.unreported.take(),
                 unflushed: self.unflushed,
                 tail: self.tail,
                 nature: self.output.nature(),
                 carried,
-                config: self.config,
+                refused: self.encoder.refused(),
+                keep_alive: std::mem::take(&mut self.keep_alive),
+                stall: std::mem::take(&mut self.stall),
+                departure: self.departure,
+                config: self.config.clone(),
             },
-            transport: self.io,
+            depart: self.depart,
+            lingers: self.lingers,
+            transport: self.io.take(),
         }
     }
 
     /// Puts a stream together again, which continues where the other one stopped.
     pub fn from_parts(parts: Parts<S>) -> Self {
-        let Parts { transport, role, unread, unsent, state } = parts;
-        let mut stream = Self::start(transport, role, state.config);
+        let Parts { transport, role, unread, unsent, state, depart, lingers } = parts;
+        let mut stream = Self::start(transport, role, state.config).with_departure(depart, lingers);
         if state.close_sent {
             stream.closing = stream.closing.send();
+        }
+        stream.first_code = state.first_code;
+        if state.discarding {
+            stream.end = End::Discarding;
         }
         stream.sink = state.sink;
         stream.data_lost = state.data_lost;
@@ -119,6 +144,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         if let Some(end) = state.end {
             stream.end = end;
         }
+        stream.encoder.restore(state.refused);
+        stream.keep_alive = state.keep_alive;
+        stream.stall = state.stall;
+        stream.departure = state.departure;
         stream
     }
 
@@ -130,13 +159,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         T: AsyncRead + AsyncWrite + Unpin,
         F: FnOnce(S) -> Result<(T, bytes::Bytes), S>,
     {
-        let Parts { transport, role, mut unread, unsent, state } = self.into_parts();
+        let Parts { transport, role, mut unread, unsent, state, depart, lingers } = self.into_parts();
         match map(transport) {
             Ok((transport, read_ahead)) => {
                 unread.extend_from_slice(&read_ahead);
-                Ok(WebSocketStream::from_parts(Parts { transport, role, unread, unsent, state }))
+                let (depart, lingers) = (WebSocketStream::depart as fn(&mut _), false);
+                let parts = Parts { transport, role, unread, unsent, state, depart, lingers };
+                Ok(WebSocketStream::from_parts(parts))
             }
-            Err(transport) => Err(Self::from_parts(Parts { transport, role, unread, unsent, state })),
+            Err(transport) => {
+                let parts = Parts { transport, role, unread, unsent, state, depart, lingers };
+                Err(Self::from_parts(parts))
+            }
         }
     }
 }

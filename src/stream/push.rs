@@ -1,7 +1,6 @@
 //! Output to the transport. Every poll of its write side is here, and goes through `Wakers::poll`.
 
 use std::io::{self, IoSlice};
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::AsyncWrite;
@@ -22,23 +21,45 @@ pub(super) enum Sink {
     Shut,
 }
 
-/// What the transport has taken since it was last flushed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Unflushed {
-    #[default]
-    Nothing,
-    Control,
-    /// Some of it is the application's.
-    Data,
+/// What the transport has taken since it was last flushed: a set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Unflushed(u8);
+
+impl Unflushed {
+    /// The application's frames.
+    const DATA: Self = Unflushed(1);
+    /// Frames of this crate's own, with which nobody else will think of a flush.
+    const CONTROL: Self = Unflushed(2);
+
+    #[inline]
+    pub(super) fn is_nothing(self) -> bool {
+        self == Unflushed::default()
+    }
+
+    pub(super) fn has_data(self) -> bool {
+        self.0 & Self::DATA.0 != 0
+    }
+
+    pub(super) fn has_control(self) -> bool {
+        self.0 & Self::CONTROL.0 != 0
+    }
+
+    #[inline]
+    fn add(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
 }
 
 impl<S> WebSocketStream<S> {
     /// Takes note that the transport accepts nothing any more.
     pub(super) fn fail_sink(&mut self) {
         self.sink = Sink::Failed;
-        self.data_lost |= self.output.holds_data();
+        // What the transport has taken may be lost with it.
+        self.data_lost |= self.output.holds_data() || self.unflushed.has_data();
         self.output.clear();
-        self.unflushed = Unflushed::Nothing;
+        self.unflushed = Unflushed::default();
+        // A Ping in there never will.
+        self.keep_alive.left();
     }
 }
 
@@ -49,9 +70,12 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
         while !self.output.is_empty() {
             let Self { io, wakers, output, .. } = self;
             let waiting = output.waiting();
-            let polled = wakers.poll(side, cx, |cx| Pin::new(io).poll_write(cx, waiting));
+            let polled = wakers.poll(side, cx, |cx| io.as_pin().poll_write(cx, waiting));
             let length = waiting.len();
-            let kind = if output.holds_data() { Unflushed::Data } else { Unflushed::Control };
+            let mut kind = Unflushed::CONTROL;
+            if output.holds_data() {
+                kind.add(Unflushed::DATA);
+            }
             let Poll::Ready(result) = self.wrote(polled, length, kind) else {
                 if side == Side::Writer && !self.output.is_blocked() {
                     // The writer may be cancelled, with a Close or half a frame in here.
@@ -61,6 +85,7 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
                 return Poll::Pending;
             };
             self.output.advance(result?);
+            self.stall.moved();
         }
         self.keep_alive.left();
         Poll::Ready(Ok(()))
@@ -70,8 +95,8 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
     #[inline]
     pub(super) fn poll_write_bytes(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let Self { io, wakers, .. } = self;
-        let polled = wakers.poll(Side::Writer, cx, |cx| Pin::new(io).poll_write(cx, bytes));
-        self.wrote(polled, bytes.len(), Unflushed::Data)
+        let polled = wakers.poll(Side::Writer, cx, |cx| io.as_pin().poll_write(cx, bytes));
+        self.wrote(polled, bytes.len(), Unflushed::DATA)
     }
 
     /// The same for several slices, `length` bytes in all.
@@ -82,8 +107,8 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
         length: usize,
     ) -> Poll<io::Result<usize>> {
         let Self { io, wakers, .. } = self;
-        let polled = wakers.poll(Side::Writer, cx, |cx| Pin::new(io).poll_write_vectored(cx, slices));
-        self.wrote(polled, length, Unflushed::Data)
+        let polled = wakers.poll(Side::Writer, cx, |cx| io.as_pin().poll_write_vectored(cx, slices));
+        self.wrote(polled, length, Unflushed::DATA)
     }
 
     /// What every write to the transport has in common, `length` bytes having been offered.
@@ -101,7 +126,7 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
             }
             // A transport that claims more than it was given is not believed.
             Ok(n) => {
-                self.unflushed = self.unflushed.max(kind);
+                self.unflushed.add(kind);
                 Poll::Ready(Ok(n.min(length)))
             }
             Err(error) => {
@@ -115,17 +140,15 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
     #[inline(always)]
     pub(super) fn poll_flush_transport(&mut self, side: Side, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Self { io, wakers, .. } = self;
-        let Poll::Ready(result) = wakers.poll(side, cx, |cx| Pin::new(io).poll_flush(cx)) else {
-            if side == Side::Writer && self.unflushed != Unflushed::Nothing {
+        let Poll::Ready(result) = wakers.poll(side, cx, |cx| io.as_pin().poll_flush(cx)) else {
+            if side == Side::Writer && !self.unflushed.is_nothing() {
                 self.wakers.share_pushing();
             }
             return Poll::Pending;
         };
-        let unflushed = std::mem::take(&mut self.unflushed);
-        if result.is_err() {
-            self.fail_sink();
-            // Whatever the transport had accepted.
-            self.data_lost |= unflushed == Unflushed::Data;
+        match result {
+            Ok(()) => self.unflushed = Unflushed::default(),
+            Err(_) => self.fail_sink(),
         }
         Poll::Ready(result)
     }
@@ -134,13 +157,13 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
     pub(super) fn poll_push(&mut self, side: Side, cx: &mut Context<'_>, shut: bool) -> Poll<io::Result<()>> {
         if self.sink == Sink::Open {
             ready!(self.poll_drain(side, cx))?;
-            if self.unflushed != Unflushed::Nothing {
+            if !self.unflushed.is_nothing() {
                 ready!(self.poll_flush_transport(side, cx))?;
             }
         }
         if shut && self.sink != Sink::Shut {
             let Self { io, wakers, .. } = self;
-            let result = ready!(wakers.poll(side, cx, |cx| Pin::new(io).poll_shutdown(cx)));
+            let result = ready!(wakers.poll(side, cx, |cx| io.as_pin().poll_shutdown(cx)));
             let over = self.is_closed_both_ways() || self.end.is_failed() || self.sink != Sink::Open;
             let result = result.or_else(|error| if over { forgive(error) } else { Err(error) });
             // What a read has met is met again, and reported, by the shutdown.
@@ -156,7 +179,7 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
     #[inline]
     pub(super) fn must_push(&self) -> bool {
         !self.output.is_empty()
-            || self.unflushed != Unflushed::Nothing
+            || !self.unflushed.is_nothing()
             || (self.is_closed_both_ways() && self.sink != Sink::Shut)
     }
 
@@ -188,6 +211,18 @@ pub(super) fn forgive(error: io::Error) -> io::Result<()> {
     use io::ErrorKind::{BrokenPipe, ConnectionReset, NotConnected};
     match error.kind() {
         BrokenPipe | ConnectionReset | NotConnected => Ok(()),
+        _ if is_reset(&error) => Ok(()),
         _ => Err(error),
     }
+}
+
+/// Whether the transport is a stream of HTTP/2 that has been reset: hyper has no kind for that.
+#[cfg(all(feature = "http2", any(feature = "upgrade", feature = "connect")))]
+fn is_reset(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<hyper::Error>())
+}
+
+#[cfg(not(all(feature = "http2", any(feature = "upgrade", feature = "connect"))))]
+fn is_reset(_: &io::Error) -> bool {
+    false
 }

@@ -8,9 +8,8 @@ use fastwebsockets::{CloseCode, OpCode};
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 
 use super::push::Sink;
-use super::{End, WebSocketStream};
-use crate::buffer::Buffer;
-use crate::frame::close::ClosePayload;
+use super::{End, UNKNOWN_CODE, WebSocketStream};
+use crate::buffer::{Buffer, MEDIUM};
 use crate::protocol::encoder::MAX_CONTROL_FRAME;
 use crate::protocol::{Control, Region};
 use crate::{CloseFrame, Error};
@@ -159,9 +158,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
             let start = buf.filled().len();
             // What comes after payload, be it an error, is for the next poll.
             let is_done = start > before;
-            if !matches!(self.end, End::Open) {
-                let error = if is_done { None } else { self.end.take_error() };
-                return Poll::Ready(error.map_or(Ok(()), Err));
+            if !self.end.is_open() {
+                return if is_done { Poll::Ready(Ok(())) } else { self.poll_end(cx) };
             }
             if turns == MAX_TURNS {
                 cx.waker().wake_by_ref();
@@ -173,7 +171,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
                 return if is_done { Poll::Ready(Ok(())) } else { Poll::Pending };
             };
             if let Err(error) = result {
-                self.fail_read(error, None, false);
+                self.fail_read(error, false);
                 continue;
             }
             let Some(received) = buf.filled_mut().get_mut(start..).filter(|received| !received.is_empty())
@@ -182,11 +180,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
                 continue;
             };
             self.keep_alive.heard();
+            self.stall.moved();
             // Then there is room again, at least that of the header.
             let is_stopped = received.len() == most;
             let payload = self.decode(received, Some(cx));
             buf.set_filled(start + payload);
-            if is_stopped {
+            if is_stopped && payload > 0 {
                 continue;
             }
             if is_done || payload > 0 {
@@ -194,6 +193,49 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
             }
             turns += 1;
         }
+    }
+
+    /// What a read returns that finds nothing left.
+    #[cold]
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(error) = self.end.take_error() {
+            return Poll::Ready(Err(error));
+        }
+        if self.lingers && self.is_closed_both_ways() {
+            ready!(self.poll_linger(cx));
+        }
+        self.ping_while_half_closed(cx);
+        self.departure.end_was_seen();
+        Poll::Ready(Ok(()))
+    }
+
+    /// Waits until the transport has ended too, after both Closes.
+    pub(super) fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // This end's own end first: the peer's may come in answer to it.
+        self.push_for_reader(cx);
+        let mut scratch = Buffer::take(MEDIUM);
+        for _ in 0..MAX_TURNS {
+            let mut buf = ReadBuf::new(&mut scratch);
+            let is_over = match self.io.as_pin().poll_read(cx, &mut buf) {
+                Poll::Ready(result) => result.is_err() || buf.filled().is_empty(),
+                // The transport's read side has the reader's waker. What it waits for once it has been shut down is its own
+                // concern; until then a clock runs, which has that waker too.
+                Poll::Pending if self.sink == Sink::Shut && !self.keep_alive.lingers() => {
+                    return Poll::Pending;
+                }
+                Poll::Pending => {
+                    ready!(self.keep_alive.poll_linger(cx));
+                    true
+                }
+            };
+            if is_over {
+                self.keep_alive.stop();
+                self.lingers = false;
+                return Poll::Ready(());
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// Reads once, at most so many bytes if the caller's buffer has been written to before: to do that for it would cost
@@ -205,12 +247,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         buf: &mut ReadBuf<'_>,
         most: usize,
     ) -> Poll<io::Result<()>> {
-        let io = Pin::new(&mut self.io);
+        let mut io = self.io.as_pin();
         if most >= buf.initialized().len() - buf.filled().len() {
             return io.poll_read(cx, buf);
         }
         let mut part = ReadBuf::new(buf.initialize_unfilled_to(most));
-        ready!(io.poll_read(cx, &mut part))?;
+        ready!(io.as_mut().poll_read(cx, &mut part))?;
         let n = part.filled().len();
         buf.advance(n);
         Poll::Ready(Ok(()))
@@ -219,6 +261,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     /// Decodes bytes of the wire in place, acts on the control frames, and returns how much payload there is.
     pub(super) fn decode(&mut self, bytes: &mut [u8], mut cx: Option<&mut Context<'_>>) -> usize {
         let mut region = Region::new(bytes);
+        // Also what stands before the Close, or the violation, that ends it.
+        let discards = matches!(self.end, End::Discarding);
         loop {
             match self.decoder.decode(&mut region) {
                 Ok(None) => break,
@@ -241,7 +285,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
                 }
             }
         }
-        region.written()
+        if discards { 0 } else { region.written() }
     }
 
     /// > Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response, unless it already received a
@@ -260,33 +304,35 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     /// > If an endpoint receives a Close frame and did not previously send a Close frame, the endpoint MUST send a
     /// > Close frame in response. (RFC 6455, section 5.5.1)
     fn receive_close(&mut self, frame: CloseFrame) {
+        let repeats = self.first_code.is_some_and(|first| {
+            first == UNKNOWN_CODE || frame.code.is_some_and(|code| u16::from(code) == first.get())
+        });
         self.closing = self.closing.receive();
-        let abnormal = !matches!(frame.code, None | Some(CloseCode::Normal | CloseCode::Away));
-        self.end = if abnormal && self.config.abnormal_close_is_error {
-            End::failed(Error::ClosedAbnormally(frame.clone()).into(), false)
-        } else {
+        let is_clean = matches!(frame.code, None | Some(CloseCode::Normal | CloseCode::Away))
+            // What this end has said itself is no news.
+            || repeats;
+        self.end = if is_clean || !self.config.abnormal_close_is_error {
             End::Closed
+        } else {
+            End::failed(Error::ClosedAbnormally(frame.clone()).into(), false)
         };
         self.peer_close = Some(frame);
-        if !self.config.half_close {
+        // Any other code says that the peer will not read what this end still has to say.
+        if !self.waits_to_answer() {
             self.queue_answer();
         }
-        self.keep_alive.stop();
         self.wakers.wake_writer();
     }
 
     /// Ends the reading with an error of this crate, and tells the peer if there is a code for it.
     pub(super) fn fail_read_with(&mut self, error: Error) {
-        let code = error.close_code();
-        self.fail_read(error.into(), code, true);
+        self.queue_close_for(&error);
+        self.fail_read(error.into(), true);
     }
 
     /// Ends the reading with an error; the writer looks again at where it stands.
-    fn fail_read(&mut self, error: io::Error, code: Option<CloseCode>, ends_writes: bool) {
+    fn fail_read(&mut self, error: io::Error, ends_writes: bool) {
         self.end = End::failed(error, ends_writes);
-        if let Some(code) = code {
-            self.queue_close(ClosePayload::bare(Some(code)));
-        }
         self.keep_alive.stop();
         self.wakers.wake_writer();
     }

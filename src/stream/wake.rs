@@ -100,7 +100,7 @@ impl Wakers {
     }
 
     /// Wakes the reader, once, if it is parked.
-    fn wake_reader(&mut self) {
+    pub(super) fn wake_reader(&mut self) {
         self.reader_pushes = false;
         if let Some(waker) = self.reader.take() {
             waker.wake();

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::AsyncWrite;
 
 use super::WebSocketStream;
-use super::push::{Sink, forgive};
+use super::push::Sink;
 use super::wake::Side;
 use crate::buffer::Buffer;
 use crate::frame::{Header, header};
@@ -53,12 +53,10 @@ impl Tail {
 impl<S: AsyncWrite + Unpin> AsyncWrite for WebSocketStream<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        match this.config.payload_type {
-            PayloadType::Binary => {
-                this.poll_write_frame(cx, &buf[..buf.len().min(this.config.max_frame_len)])
-            }
-            PayloadType::Text => this.poll_write_text(cx, &[IoSlice::new(buf)]),
+        if this.config.payload_type == PayloadType::Binary && this.is_quiet() && this.has_room() {
+            return this.poll_put(cx, &buf[..buf.len().min(this.config.max_frame_len)]);
         }
+        this.poll_write_any(cx, &[IoSlice::new(buf)])
     }
 
     fn poll_write_vectored(
@@ -66,14 +64,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WebSocketStream<S> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        match this.config.payload_type {
-            PayloadType::Binary => {
-                let payload = Slices::new(&[], bufs, total_len(bufs).min(this.config.max_frame_len));
-                this.poll_write_frame(cx, &payload)
-            }
-            PayloadType::Text => this.poll_write_text(cx, bufs),
-        }
+        self.get_mut().poll_write_any(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -82,19 +73,59 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WebSocketStream<S> {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.is_writable() && this.output.is_empty() {
-            let flushed = ready!(this.poll_flush_transport(Side::Writer, cx));
-            return Poll::Ready(flushed.or_else(|error| this.excuse(error)));
+        let is_quiet = this.is_quiet();
+        if is_quiet && this.output.is_empty() {
+            return match this.poll_flush_transport(Side::Writer, cx) {
+                Poll::Ready(result) => Poll::Ready(result),
+                Poll::Pending => this.end_of_call(cx, Poll::Pending),
+            };
         }
-        this.poll_flush_waiting(cx)
+        let polled = this.poll_flush_waiting(cx);
+        if matches!(polled, Poll::Ready(Ok(()))) {
+            this.departure.was_flushed();
+        }
+        if is_quiet && polled.is_ready() { polled } else { this.end_of_call(cx, polled) }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().poll_shutdown_stream(cx)
+        let this = self.get_mut();
+        let polled = this.poll_shutdown_stream(cx);
+        this.end_of_call(cx, polled)
     }
 }
 
 impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
+    /// Whether nothing has ended or failed, and no call of the writer was pending. Then nothing is lost either, there is no
+    /// error to report, and a call that is ready changes nothing beside what it does.
+    #[inline]
+    fn is_quiet(&self) -> bool {
+        // Not `&&`: one test of all is cheaper.
+        (self.closing == Closing::Open) & (self.sink == Sink::Open) & self.departure.waits_for_nothing()
+            && !self.end.ends_writes()
+    }
+
+    /// The way of all writes but the plainest.
+    #[inline(never)]
+    fn poll_write_any(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let result = ready!(match self.config.payload_type {
+            PayloadType::Binary => {
+                let length = total_len(slices).min(self.config.max_frame_len);
+                self.poll_write_frame(cx, &Slices::new(&[], slices, length))
+            }
+            PayloadType::Text => self.poll_write_text(cx, slices),
+        });
+        self.departure.write_is_over(result.is_ok());
+        self.stall.stop();
+        Poll::Ready(result)
+    }
+
+    /// What a write returns that has to wait.
+    #[cold]
+    fn poll_waiting_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.departure.write_is_pending();
+        self.end_of_call(cx, Poll::Pending)
+    }
+
     /// One frame of all of the payload; returns its length.
     ///
     /// `Pending`: nothing of it was sent or kept. That is so for all that it calls.
@@ -104,17 +135,26 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
         cx: &mut Context<'_>,
         payload: &(impl Body + ?Sized),
     ) -> Poll<io::Result<usize>> {
-        let free = self.closing == Closing::Open && self.is_writable() && self.has_room();
-        if !free {
-            ready!(self.poll_free(cx))?;
+        match self.poll_free(cx) {
+            Poll::Ready(result) => result?,
+            Poll::Pending => return self.poll_waiting_write(cx),
         }
+        self.poll_put(cx, payload)
+    }
+
+    /// The same where nothing is in its way.
+    #[inline]
+    fn poll_put(&mut self, cx: &mut Context<'_>, payload: &(impl Body + ?Sized)) -> Poll<io::Result<usize>> {
         if self.config.write_buffer > 0 { self.poll_gather(cx, payload) } else { self.poll_send(cx, payload) }
     }
 
     /// On a Text stream a frame ends with a code point; the start of the next one waits.
     #[inline(never)]
     fn poll_write_text(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        ready!(self.poll_free(cx))?;
+        match self.poll_free(cx) {
+            Poll::Ready(result) => result?,
+            Poll::Pending => return self.poll_waiting_write(cx),
+        }
         let old = self.tail;
         // At least a byte fits: a tail has 3 at most, a frame takes 4 or more.
         let bytes = total_len(slices).min(self.config.max_frame_len - old.as_slice().len());
@@ -140,12 +180,6 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
         Poll::Ready(Ok(bytes))
     }
 
-    /// Whether nothing has failed. Then nothing is lost either, and there is no error to report.
-    #[inline]
-    fn is_writable(&self) -> bool {
-        self.sink == Sink::Open && !self.end.ends_writes()
-    }
-
     /// Whether nothing waits that must go before a frame: without a write buffer that is anything.
     #[inline]
     fn has_room(&self) -> bool {
@@ -156,24 +190,9 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
     #[inline(never)]
     fn poll_free(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.check_write()?;
+        self.ping_while_half_closed(cx);
         // Back-pressure: what the transport has refused goes first. The transport holds the writer's waker.
         if self.has_room() { Poll::Ready(Ok(())) } else { self.poll_drain(Side::Writer, cx) }
-    }
-
-    /// Whether a write may be tried, and if not, why.
-    fn check_write(&mut self) -> io::Result<()> {
-        if let Some(error) = self.unreported.take_if(|_| !self.closing.has_received()) {
-            return Err(error);
-        }
-        Err(match self.closing {
-            _ if self.end.ends_writes() => Error::WriteAfterFailure,
-            Closing::CloseSent => Error::WriteAfterShutdown,
-            Closing::Closed => Error::PeerClosed,
-            Closing::CloseReceived | Closing::Open if self.sink == Sink::Open => return Ok(()),
-            Closing::CloseReceived => Error::PeerClosed,
-            Closing::Open => Error::WriteAfterFailure,
-        }
-        .into())
     }
 
     /// A flush where something waits, or has failed.
@@ -183,40 +202,13 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
         if self.sink != Sink::Open {
             return Poll::Ready(Ok(()));
         }
-        ready!(self.poll_drain(Side::Writer, cx)).or_else(|error| self.excuse(error))?;
+        self.ping_while_half_closed(cx);
+        ready!(self.poll_drain(Side::Writer, cx)).or_else(|error| self.excuse_flush(error))?;
         if self.sink != Sink::Open {
             return Poll::Ready(Ok(()));
         }
         let flushed = ready!(self.poll_flush_transport(Side::Writer, cx));
-        Poll::Ready(flushed.or_else(|error| self.excuse(error)))
-    }
-
-    /// A flush fails where bytes that were written are lost, or may be.
-    fn check_flush(&mut self) -> io::Result<()> {
-        if let Some(error) = self.unreported.take() {
-            self.excuse(error)?;
-        }
-        let failed = self.sink == Sink::Failed && !self.owes_nothing();
-        if failed || self.data_lost || self.end.ends_writes() {
-            return Err(Error::WriteAfterFailure.into());
-        }
-        Ok(())
-    }
-
-    /// Whether a failing transport takes nothing along but the answer to the peer's Close, which may be lost.
-    fn owes_nothing(&self) -> bool {
-        self.closing.has_received() && !self.config.half_close && !self.data_lost
-    }
-
-    /// A transport that fails when nothing is owed to anybody is no error.
-    pub(super) fn excuse(&self, error: io::Error) -> io::Result<()> {
-        if self.owes_nothing() {
-            Ok(())
-        } else if self.end.ends_writes() && !self.data_lost {
-            forgive(error)
-        } else {
-            Err(error)
-        }
+        Poll::Ready(flushed.or_else(|error| self.excuse_flush(error)))
     }
 
     /// Puts one frame into the write buffer, if it fits, else sends it.
@@ -228,7 +220,10 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
         let capacity = self.config.write_buffer as usize;
         let length = self.encoder.frame_len(payload.len());
         if self.output.len().saturating_add(length) > capacity {
-            ready!(self.poll_drain(Side::Writer, cx))?;
+            match self.poll_drain(Side::Writer, cx) {
+                Poll::Ready(result) => result?,
+                Poll::Pending => return self.poll_waiting_write(cx),
+            }
         }
         if length > capacity {
             return self.poll_send(cx, payload);
@@ -268,7 +263,7 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
         cx: &mut Context<'_>,
         payload: &(impl Body + ?Sized),
     ) -> Poll<io::Result<usize>> {
-        if !self.encoder.masks() && payload.len() >= VECTORED && self.io.is_write_vectored() {
+        if !self.encoder.masks() && payload.len() >= VECTORED && self.io.get_ref().is_write_vectored() {
             let mut head = [0; header::MAX_LEN];
             let n = self.encoder.data_header(payload.len()).encode(&mut head);
             let head = IoSlice::new(&head[..n]);
@@ -297,7 +292,7 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
         let Poll::Ready(sent) = self.poll_write_bytes(cx, &stage[..end]) else {
             // Nothing was sent; the transport has the writer's waker.
             self.encoder.refuse(&header);
-            return Poll::Pending;
+            return self.poll_waiting_write(cx);
         };
         let sent = sent?;
         if sent < end || staged < payload.len() {
@@ -374,7 +369,7 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
                     left -= n;
                     begun = true;
                 }
-                Poll::Pending if !begun => return Poll::Pending,
+                Poll::Pending if !begun => return self.poll_waiting_write(cx),
                 Poll::Pending => {
                     let rest = Slices::new(&[], slices, left);
                     self.keep(Buffer::filled(left, |at, out| rest.copy(at, out, None)), left);

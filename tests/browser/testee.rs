@@ -41,11 +41,12 @@ const LIMIT: Duration = Duration::from_secs(45);
 const CASE_LIMIT: Duration = Duration::from_secs(5);
 
 /// The cases, and what the page reports of each: what it saw, then `wasClean`, `code` and `reason`.
-const CASES: [(&str, &str); 5] = [
+const CASES: [(&str, &str); 6] = [
     ("receive", r#"["20971520 bytes, 0 wrong",true,1000,""]"#),
-    ("send", r#"["",true,4001,""]"#),
+    ("send", r#"["",true,1000,""]"#),
     ("echo", r#"["the same",true,1000,""]"#),
     ("leave", r#"["",true,4002,""]"#),
+    ("quit", r#"["",true,1005,""]"#),
     ("away", r#"["",true,1001,"bye"]"#),
 ];
 
@@ -60,6 +61,7 @@ async fn run(case: &str, stream: Stream) -> Result<(), Error> {
         "send" => send(stream).await,
         "echo" => echo(stream).await,
         "leave" => leave(stream).await,
+        "quit" => quit(stream).await,
         "away" => away(stream).await,
         _ => Err("no such case".into()),
     }
@@ -95,7 +97,7 @@ async fn send(mut stream: Stream) -> Result<(), Error> {
     if at != SIZE {
         return Err(format!("{at} bytes").into());
     }
-    expect_end(&mut stream, CloseCode::Library(4001), "all sent, grüße").await
+    expect_end(&mut stream, CloseCode::Normal, "all sent, grüße").await
 }
 
 /// The page sends text and wants it back; `copy` cuts it anywhere.
@@ -105,7 +107,7 @@ async fn echo(stream: Stream) -> Result<(), Error> {
     expect_end(&mut reader.unsplit(writer), CloseCode::Normal, "").await
 }
 
-/// The page closes while this end writes for ever.
+/// The page closes while this end writes for ever; its code says that something is wrong.
 async fn leave(stream: Stream) -> Result<(), Error> {
     let (mut reader, mut writer) = tokio::io::split(stream);
     let writing = async {
@@ -119,10 +121,28 @@ async fn leave(stream: Stream) -> Result<(), Error> {
     };
     let (error, read) = tokio::join!(writing, reader.read_u8());
     match (error?.kind(), read.map_err(|error| error.kind())) {
-        (ErrorKind::BrokenPipe, Err(ErrorKind::UnexpectedEof)) => {}
+        (ErrorKind::BrokenPipe, Err(ErrorKind::ConnectionAborted)) => {}
         other => return Err(format!("{other:?}").into()),
     }
-    expect_end(&mut reader.unsplit(writer), CloseCode::Library(4002), "enough").await
+    expect_close(&reader.unsplit(writer), Some(CloseCode::Library(4002)), "enough")
+}
+
+/// The page closes without a code while this end writes for ever. It reads no more, but that is not in its Close, so
+/// writing goes on until this end has seen it.
+async fn quit(stream: Stream) -> Result<(), Error> {
+    let (mut reader, mut writer) = tokio::io::split(stream);
+    let writing = async {
+        loop {
+            writer.write_all(&[7; 64 * 1024]).await?;
+        }
+    };
+    let mut rest = tokio::io::sink();
+    tokio::select! {
+        read = tokio::io::copy(&mut reader, &mut rest) => drop(read?),
+        written = writing => return written,
+    }
+    writer.shutdown().await?;
+    expect_close(&reader.unsplit(writer), None, "")
 }
 
 /// This end closes.
@@ -136,11 +156,17 @@ async fn away(mut stream: Stream) -> Result<(), Error> {
 
 /// Nothing more comes, and the page's Close says this.
 async fn expect_end(stream: &mut Stream, code: CloseCode, reason: &str) -> Result<(), Error> {
-    let n = tokio::io::copy(stream, &mut tokio::io::sink()).await?;
-    let expected = CloseFrame { code: Some(code), reason: reason.to_owned() };
+    match tokio::io::copy(stream, &mut tokio::io::sink()).await? {
+        0 => expect_close(stream, Some(code), reason),
+        n => Err(format!("{n} more bytes").into()),
+    }
+}
+
+fn expect_close(stream: &Stream, code: Option<CloseCode>, reason: &str) -> Result<(), Error> {
+    let expected = CloseFrame { code, reason: reason.to_owned() };
     match stream.peer_close() {
-        Some(close) if n == 0 && *close == expected => Ok(()),
-        close => Err(format!("{n} more bytes, then {close:?}").into()),
+        Some(close) if *close == expected => Ok(()),
+        close => Err(format!("the page's Close: {close:?}").into()),
     }
 }
 

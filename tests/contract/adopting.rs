@@ -13,7 +13,7 @@ use fastwebsockets_stream::{Error, PayloadType, Role, WebSocketStream};
 use crate::support::talk::Step::{Close, Data, Ping, Pong};
 use crate::support::talk::{Step, Talk, violations};
 use crate::support::{Mock, ROLES, Task, Transport, binary, err, name, ok, pattern, read_all, ready, rule};
-use crate::support::{text, wire};
+use crate::support::{sentence, text, wire};
 
 fn read_frame(websocket: &mut WebSocket<Transport>) -> Result<Frame<'static>, WebSocketError> {
     ready(Task::default().run(|cx| pin!(websocket.read_frame()).poll(cx)))
@@ -191,7 +191,8 @@ fn text_frame_cut_at_any_byte_comes_out_or_its_read_says_why() {
                             assert_eq!(*rule(&error), Error::AdoptedTextCut, "{case}");
                             assert_eq!(error.kind(), ErrorKind::InvalidData);
                             assert!(checked && frame.contains(&at) && bytes.len() >= begun, "{case}");
-                            assert_eq!(talk.sent(&mock).last().unwrap().0, wire::CLOSE);
+                            let close = wire::close_payload(Some(1011), &sentence(&Error::AdoptedTextCut));
+                            assert_eq!(*talk.sent(&mock).last().unwrap(), (wire::CLOSE, close), "{case}");
                         }
                     }
                 }
@@ -211,7 +212,8 @@ fn text_that_is_invalid_in_the_read_ahead_is_refused_after_the_text_before_it() 
             let (bytes, end) = read_all(&mut stream, 8192);
             assert!(bytes.starts_with(&talk.payload), "{} {fin} {opcode}", name(role));
             assert_eq!(*rule(&end.unwrap_err()), Error::InvalidUtf8);
-            assert_eq!(talk.sent(&mock), [(wire::CLOSE, wire::close_payload(Some(1007), ""))]);
+            let close = wire::close_payload(Some(1007), &sentence(&Error::InvalidUtf8));
+            assert_eq!(talk.sent(&mock), [(wire::CLOSE, close)]);
         }
     }
 }
@@ -234,7 +236,8 @@ fn frame_of_64_mib_or_more_fails_with_its_reason_after_the_data_before_it() {
                     (error.kind(), rule(&error)),
                     (ErrorKind::InvalidData, &Error::AdoptedFrameTooLarge)
                 );
-                let close = (wire::CLOSE, wire::close_payload(Some(1009), ""));
+                let reason = sentence(&Error::AdoptedFrameTooLarge);
+                let close = (wire::CLOSE, wire::close_payload(Some(1009), &reason));
                 assert_eq!(talk.sent(&mock), [(wire::PONG, pattern(3)), close]);
                 assert_eq!(err(Task::default().write(&mut stream, b"x")).kind(), ErrorKind::BrokenPipe);
             }
@@ -271,11 +274,13 @@ fn violation_in_the_read_ahead_fails_after_the_data_before_it_wherever_it_was_cu
                 let (mut stream, mock) = adopt(&talk, start + at);
                 let (bytes, end) = read_all(&mut stream, 8192);
                 assert!(bytes == talk.payload, "{case}: {} bytes", bytes.len());
-                assert_eq!(end.expect_err(&case).kind(), ErrorKind::InvalidData, "{case}");
+                let error = end.expect_err(&case);
+                assert_eq!(error.kind(), ErrorKind::InvalidData, "{case}");
                 let sent = talk.sent(&mock);
                 assert_eq!(sent.len(), 1, "{case}");
                 let refused = u16::from_be_bytes(sent[0].1[..2].try_into().unwrap());
                 assert_eq!(sent[0].0, wire::CLOSE, "{case}");
+                assert_eq!(sent[0].1[2..], *sentence(rule(&error)).as_bytes(), "{case}");
                 // Inside a length of 64 bits wrong masking looks like a length that is too large.
                 assert!(refused == code || what.contains("64") && refused == 1009, "{case}: {refused}");
             }
@@ -294,7 +299,8 @@ fn first_violation_in_the_read_ahead_is_the_one_reported() {
             let (bytes, end) = read_all(&mut stream, 8192);
             assert!(bytes == talk.payload);
             assert_eq!(*rule(&end.unwrap_err()), Error::UnexpectedContinuation, "{} {what}", name(role));
-            assert_eq!(talk.sent(&mock), [(wire::CLOSE, wire::close_payload(Some(1002), ""))]);
+            let close = wire::close_payload(Some(1002), &sentence(&Error::UnexpectedContinuation));
+            assert_eq!(talk.sent(&mock), [(wire::CLOSE, close)]);
         }
     }
 }

@@ -39,7 +39,7 @@ fn conversation(role: Role, payload_type: PayloadType) -> (Vec<u8>, Vec<u8>) {
 #[test]
 fn read_that_is_dropped_after_every_byte_loses_nothing() {
     for role in ROLES {
-        for config in [binary(), text()] {
+        for config in [binary(), text(), binary().half_close(false)] {
             let (wire, expected) = conversation(role, payload_type(&config));
             for room in [1, 7, 5000] {
                 let (mut stream, mock) = stream(role, config.clone());
@@ -56,6 +56,10 @@ fn read_that_is_dropped_after_every_byte_loses_nothing() {
                 }
                 assert!(stream.is_closed());
                 assert!(all == expected, "{} {room}", name(role));
+                if config == binary().half_close(true) {
+                    assert_eq!(wire::opcodes(&wire::decode(&mock.state().written)), [wire::PONG]);
+                }
+                ok(task.shutdown(&mut stream));
                 let sent = wire::decode(&mock.take_written());
                 assert_eq!(wire::opcodes(&sent), [wire::PONG, wire::CLOSE]);
                 assert_eq!(sent[0].payload, b"in between");

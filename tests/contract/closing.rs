@@ -1,15 +1,17 @@
 //! The end: PROMISES 2.4, 3.9, 4.4, 5.1, 5.2, 5.4, 5.6; pitfalls C23, C25, C26, C29.
 
 mod calling;
+mod discarding;
+mod reasons;
 
 use std::io::ErrorKind;
 
-use fastwebsockets_stream::{CloseCode, CloseFrame, Error, Role, WebSocketStream};
+use fastwebsockets_stream::{CloseCode, CloseFrame, Config, Error, Role, WebSocketStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::transport::Answer;
 use crate::support::{
-    ROLES, Task, Transport, binary, err, name, ok, pair, pattern, ready, rule, stream, wire,
+    ROLES, Task, Transport, binary, err, name, ok, pair, pattern, ready, rule, sentence, stream, wire,
 };
 
 /// What the stream has sent since this was last asked.
@@ -23,6 +25,12 @@ fn close_of(code: Option<u16>, reason: &str) -> (u8, Vec<u8>) {
 
 fn code(code: u16) -> Option<CloseCode> {
     Some(CloseCode::from(code))
+}
+
+/// The clean ends of both directions: by the peer's code, and by the option.
+fn both_ways() -> [(u16, Config); 3] {
+    let off = binary().half_close(false);
+    [(1001, binary()), (1001, off.clone()), (1000, off)]
 }
 
 #[test]
@@ -66,13 +74,13 @@ fn shutdown_drops_no_incoming_data_and_the_peers_close_shuts_the_transport() {
 #[test]
 fn shutdown_goes_on_after_pending_at_every_step() {
     for role in ROLES {
-        for closed_first in [false, true] {
-            let (mut stream, mock) = stream(role, binary().half_close(true));
+        for peer in [None, Some(None), Some(Some(1000))] {
+            let (mut stream, mock) = stream(role, binary());
             mock.state().hesitant = true;
             mock.state().write_chunk = 1;
             let task = Task::default();
-            if closed_first {
-                mock.feed(&wire::close(role, Some(1001), ""));
+            if let Some(code) = peer {
+                mock.feed(&wire::close(role, code, ""));
                 while task.read(&mut stream, 100).is_pending() {}
             }
             while task.write(&mut stream, b"data").is_pending() {}
@@ -82,9 +90,9 @@ fn shutdown_goes_on_after_pending_at_every_step() {
                 polls += 1;
                 assert!(polls < 100);
             }
-            assert_eq!(mock.state().is_shut, closed_first);
-            let code = if closed_first { 1001 } else { 1000 };
-            assert_eq!(sent(&mock), [(wire::BINARY, b"data".to_vec()), close_of(Some(code), "")]);
+            assert_eq!(mock.state().is_shut, peer.is_some());
+            let code = peer.unwrap_or(Some(1000));
+            assert_eq!(sent(&mock), [(wire::BINARY, b"data".to_vec()), close_of(code, "")]);
         }
     }
 }
@@ -92,9 +100,14 @@ fn shutdown_goes_on_after_pending_at_every_step() {
 #[test]
 fn peers_close_is_answered_once_with_its_code_and_no_reason() {
     for role in ROLES {
-        for peer in [None, Some(1000), Some(1001), Some(1011), Some(3000), Some(4999)] {
-            let (mut stream, mock) = stream(role, binary());
+        for (peer, half_close) in [None, Some(1000), Some(1001), Some(1011), Some(3000), Some(4999)]
+            .into_iter()
+            .flat_map(|peer| [(peer, true), (peer, false)])
+        {
+            let case = format!("{} {peer:?}, half-close {half_close}", name(role));
+            let (mut stream, mock) = stream(role, binary().half_close(half_close));
             let task = Task::default();
+            let ends_one_direction = matches!(peer, None | Some(1000));
             let reason = if peer.is_some() { "because" } else { "" };
             mock.feed(&wire::data(role, b"last"));
             mock.feed(&wire::close(role, peer, reason));
@@ -102,15 +115,30 @@ fn peers_close_is_answered_once_with_its_code_and_no_reason() {
             assert!(!stream.is_closed() && stream.peer_close().is_none());
             assert_eq!(ok(task.read(&mut stream, 5000)), b"last");
             for _ in 0..3 {
-                assert_eq!(ok(task.read(&mut stream, 5000)), b"");
+                if ends_one_direction || peer == Some(1001) {
+                    assert_eq!(ok(task.read(&mut stream, 5000)), b"", "{case}");
+                } else {
+                    assert_eq!(
+                        err(task.read(&mut stream, 5000)).kind(),
+                        ErrorKind::ConnectionAborted,
+                        "{case}"
+                    );
+                }
             }
             assert!(stream.is_closed());
             let expected = CloseFrame { code: peer.and_then(code), reason: reason.into() };
             assert_eq!(stream.peer_close(), Some(&expected));
+            let waits = half_close && ends_one_direction;
+            assert!(mock.state().is_shut != waits, "{case}");
+            let mut answers = sent(&mock);
+            assert_eq!(answers.len(), usize::from(!waits), "{case}");
             ok(task.shutdown(&mut stream));
-            assert!(mock.state().is_shut);
-            assert_eq!(sent(&mock), [close_of(peer, "")], "{} {peer:?}", name(role));
-            assert_eq!(*rule(&err(task.write(&mut stream, b"late"))), Error::PeerClosed);
+            assert!(mock.state().is_shut, "{case}");
+            answers.extend(sent(&mock));
+            assert_eq!(answers, [close_of(peer, "")], "{case}");
+            let error = err(task.write(&mut stream, b"late"));
+            assert_eq!(error.kind(), ErrorKind::BrokenPipe, "{case}");
+            assert!(matches!(rule(&error), Error::PeerClosed { close, .. } if *close == expected), "{case}");
             ok(task.flush(&mut stream));
         }
     }
@@ -126,14 +154,16 @@ fn end_does_not_wait_for_the_answer_which_leaves_with_whatever_comes_next() {
     ];
     for role in ROLES {
         for next in nexts {
-            let (mut stream, mock) = stream(role, binary());
-            let task = Task::default();
-            mock.set_room(1);
-            mock.feed(&wire::close(role, Some(1000), ""));
-            assert_eq!(ok(task.read(&mut stream, 100)), b"");
-            mock.set_room(usize::MAX);
-            next(&task, &mut stream);
-            assert_eq!(sent(&mock), [close_of(Some(1000), "")]);
+            for (code, config) in both_ways() {
+                let (mut stream, mock) = stream(role, config);
+                let task = Task::default();
+                mock.set_room(1);
+                mock.feed(&wire::close(role, Some(code), ""));
+                assert_eq!(ok(task.read(&mut stream, 100)), b"");
+                mock.set_room(usize::MAX);
+                next(&task, &mut stream);
+                assert_eq!(sent(&mock), [close_of(Some(code), "")]);
+            }
         }
     }
 }
@@ -141,18 +171,39 @@ fn end_does_not_wait_for_the_answer_which_leaves_with_whatever_comes_next() {
 #[test]
 fn answer_that_meets_a_dead_pipe_changes_nothing() {
     for role in ROLES {
-        let (mut stream, mock) = stream(role, binary());
-        let task = Task::default();
-        mock.set_room(0);
-        mock.state().output_end = Answer::Error(ErrorKind::BrokenPipe);
-        mock.state().shutdown = Some(Answer::Error(ErrorKind::NotConnected));
-        mock.feed(&wire::data(role, b"data"));
-        mock.feed(&wire::close(role, Some(1000), ""));
-        assert_eq!(ok(task.read(&mut stream, 5000)), b"data");
-        assert_eq!(ok(task.read(&mut stream, 5000)), b"");
-        ok(task.flush(&mut stream));
-        assert_eq!(*rule(&err(task.write(&mut stream, b"x"))), Error::PeerClosed);
-        ok(task.shutdown(&mut stream));
+        for (code, config) in both_ways() {
+            let (mut stream, mock) = stream(role, config);
+            let task = Task::default();
+            mock.set_room(0);
+            mock.state().output_end = Answer::Error(ErrorKind::BrokenPipe);
+            mock.state().shutdown = Some(Answer::Error(ErrorKind::NotConnected));
+            mock.feed(&wire::data(role, b"data"));
+            mock.feed(&wire::close(role, Some(code), ""));
+            assert_eq!(ok(task.read(&mut stream, 5000)), b"data");
+            assert_eq!(ok(task.read(&mut stream, 5000)), b"");
+            ok(task.flush(&mut stream));
+            assert!(matches!(rule(&err(task.write(&mut stream, b"x"))), Error::PeerClosed { .. }));
+            ok(task.shutdown(&mut stream));
+        }
+    }
+}
+
+#[test]
+fn answer_of_a_shutdown_that_meets_a_dead_pipe_is_ok_where_nothing_is_lost() {
+    for role in ROLES {
+        for kind in [ErrorKind::BrokenPipe, ErrorKind::NotConnected, ErrorKind::ConnectionReset] {
+            let (mut stream, mock) = stream(role, binary());
+            let task = Task::default();
+            mock.feed(&wire::close(role, Some(1000), ""));
+            assert_eq!(ok(task.read(&mut stream, 5000)), b"");
+            mock.set_room(0);
+            mock.state().output_end = Answer::Error(kind);
+            mock.state().shutdown = Some(Answer::Error(kind));
+            ok(task.shutdown(&mut stream));
+            ok(task.flush(&mut stream));
+            assert!(matches!(rule(&err(task.write(&mut stream, b"x"))), Error::PeerClosed { .. }));
+            assert_eq!(ok(task.read(&mut stream, 5000)), b"");
+        }
     }
 }
 
@@ -189,9 +240,15 @@ fn kept_frame_leaves_whole_before_the_answer_to_a_close() {
 #[test]
 fn abnormal_close_is_an_error_only_where_the_config_says_so() {
     for role in ROLES {
-        for (peer, abnormal) in [(None, false), (Some(1000), false), (Some(1001), false), (Some(1011), true)]
-        {
-            let (mut stream, mock) = stream(role, binary().abnormal_close_is_error(true));
+        for (peer, on, abnormal) in [
+            (None, true, false),
+            (Some(1000), true, false),
+            (Some(1001), true, false),
+            (Some(1011), true, true),
+            (Some(1011), false, false),
+        ] {
+            let config = if on { binary() } else { binary().abnormal_close_is_error(false) };
+            let (mut stream, mock) = stream(role, config.half_close(false));
             let task = Task::default();
             mock.feed(&wire::data(role, b"data"));
             mock.feed(&wire::close(role, peer, ""));
@@ -213,20 +270,22 @@ fn abnormal_close_is_an_error_only_where_the_config_says_so() {
 #[test]
 fn half_close_lets_the_response_be_written_before_the_answer() {
     for role in ROLES {
-        let (mut stream, mock) = stream(role, binary().half_close(true));
-        let task = Task::default();
-        mock.feed(&wire::data(role, b"request"));
-        mock.feed(&wire::close(role, Some(1001), "done"));
-        assert_eq!(ok(task.read(&mut stream, 5000)), b"request");
-        assert_eq!(ok(task.read(&mut stream, 5000)), b"");
-        assert_eq!(sent(&mock), []);
-        ok(task.write(&mut stream, b"response"));
-        ok(task.flush(&mut stream));
-        assert!(!mock.state().is_shut);
-        ok(task.shutdown(&mut stream));
-        assert!(mock.state().is_shut);
-        assert_eq!(sent(&mock), [(wire::BINARY, b"response".to_vec()), close_of(Some(1001), "")]);
-        ok(task.flush(&mut stream));
+        for code in [None, Some(1000)] {
+            let (mut stream, mock) = stream(role, binary());
+            let task = Task::default();
+            mock.feed(&wire::data(role, b"request"));
+            mock.feed(&wire::close(role, code, if code.is_some() { "done" } else { "" }));
+            assert_eq!(ok(task.read(&mut stream, 5000)), b"request");
+            assert_eq!(ok(task.read(&mut stream, 5000)), b"");
+            assert_eq!(sent(&mock), []);
+            ok(task.write(&mut stream, b"response"));
+            ok(task.flush(&mut stream));
+            assert!(!mock.state().is_shut);
+            ok(task.shutdown(&mut stream));
+            assert!(mock.state().is_shut);
+            assert_eq!(sent(&mock), [(wire::BINARY, b"response".to_vec()), close_of(code, "")]);
+            ok(task.flush(&mut stream));
+        }
     }
 }
 
@@ -239,12 +298,13 @@ fn violation_and_truncation_end_the_writing_and_shutdown_waits_for_nobody() {
             mock.feed(input);
             mock.state().input_end = end;
             let first = err(task.read(&mut stream, 100));
+            let reason = if due == 1000 { String::new() } else { sentence(rule(&first)) };
             assert_eq!(err(task.read(&mut stream, 100)).kind(), first.kind());
             assert_eq!(*rule(&err(task.write(&mut stream, b"x"))), Error::WriteAfterFailure);
             assert_eq!(err(task.flush(&mut stream)).kind(), ErrorKind::BrokenPipe);
             ok(task.shutdown(&mut stream));
             assert!(mock.state().is_shut);
-            assert_eq!(sent(&mock), [close_of(Some(due), "")], "{}", name(role));
+            assert_eq!(sent(&mock), [close_of(Some(due), &reason)], "{}", name(role));
             ok(task.shutdown(&mut stream));
         }
     }
@@ -253,21 +313,23 @@ fn violation_and_truncation_end_the_writing_and_shutdown_waits_for_nobody() {
 #[test]
 fn transports_shutdown_is_tried_once_by_a_read_and_gone_on_with_later() {
     for role in ROLES {
-        let (mut stream, mock) = stream(role, binary());
-        let task = Task::default();
-        mock.state().shutdown = Some(Answer::Pending);
-        mock.feed(&wire::close(role, Some(1000), ""));
-        assert_eq!(ok(task.read(&mut stream, 100)), b"");
-        assert_eq!(mock.state().shutdowns, 1);
-        assert_eq!(ok(task.read(&mut stream, 100)), b"");
-        assert_eq!(mock.state().shutdowns, 2);
-        assert!(task.shutdown(&mut stream).is_pending());
-        task.wakes();
-        mock.state().shutdown = None;
-        assert!(mock.wake_writer());
-        assert_eq!(task.wakes(), 1);
-        ok(task.shutdown(&mut stream));
-        assert!(mock.state().is_shut);
+        for (code, config) in both_ways() {
+            let (mut stream, mock) = stream(role, config);
+            let task = Task::default();
+            mock.state().shutdown = Some(Answer::Pending);
+            mock.feed(&wire::close(role, Some(code), ""));
+            assert_eq!(ok(task.read(&mut stream, 100)), b"");
+            assert_eq!(mock.state().shutdowns, 1);
+            assert_eq!(ok(task.read(&mut stream, 100)), b"");
+            assert_eq!(mock.state().shutdowns, 2);
+            assert!(task.shutdown(&mut stream).is_pending());
+            task.wakes();
+            mock.state().shutdown = None;
+            assert!(mock.wake_writer());
+            assert_eq!(task.wakes(), 1);
+            ok(task.shutdown(&mut stream));
+            assert!(mock.state().is_shut);
+        }
     }
 }
 
@@ -279,7 +341,7 @@ fn transports_shutdown_errors_are_forgiven_after_both_closes_only_if_it_is_gone(
         (ErrorKind::ConnectionReset, true),
         (ErrorKind::Other, false),
     ] {
-        let (mut stream, mock) = stream(Role::Client, binary().half_close(true));
+        let (mut stream, mock) = stream(Role::Client, binary());
         let task = Task::default();
         mock.feed(&wire::close(Role::Client, Some(1000), ""));
         assert_eq!(ok(task.read(&mut stream, 100)), b"");
@@ -300,7 +362,7 @@ fn drop_sends_nothing() {
 
 #[tokio::test]
 async fn both_ends_with_half_close_lose_nothing_in_either_direction() {
-    let (mut client, mut server) = pair(1024, binary().half_close(true));
+    let (mut client, mut server) = pair(1024, binary());
     let request = pattern(300_000);
     let reply = pattern(500_000);
     let near = async {

@@ -199,8 +199,8 @@ async fn proxy_of_two_streams_ends_each_direction_on_its_own_and_loses_nothing()
     let (up, down) = (bulk(300_000), bulk(200_001));
     for one_after_the_other in [false, true] {
         for swap in [false, true] {
-            let (near, mut left) = pair(1024, binary().half_close(true));
-            let (mut right, far) = pair(4096, binary().half_close(true));
+            let (near, mut left) = pair(1024, binary());
+            let (mut right, far) = pair(4096, binary());
             let (near, far) = if swap { (far, near) } else { (near, far) };
             let proxy = async { copy_bidirectional(&mut left, &mut right).await.unwrap() };
             let (seen, got, copied) = if one_after_the_other {
@@ -220,7 +220,7 @@ async fn proxy_to_tcp_ends_each_direction_on_its_own_and_loses_nothing() {
     let (up, down) = (bulk(1_000_000), bulk(1_500_000));
     for asks_over_tcp in [false, true] {
         for swap in [false, true] {
-            let (mut near, mut left) = pair(1024, binary().half_close(true));
+            let (mut near, mut left) = pair(1024, binary());
             if swap {
                 std::mem::swap(&mut near, &mut left);
             }
@@ -339,7 +339,7 @@ async fn answers_leave_through_tls_which_ends_with_close_notify() {
 async fn streams_over_tls_carry_a_mebibyte_each_way() {
     let (client, server) = tcp().await;
     let (client, server) = within(tls(client, server)).await;
-    let config = binary().half_close(true);
+    let config = binary();
     let client = WebSocketStream::from_transport(client, Role::Client, [], config.clone());
     let server = WebSocketStream::from_transport(server, Role::Server, [], config);
     let (up, down) = (bulk(1 << 20), bulk((1 << 20) - 1));
@@ -351,7 +351,7 @@ async fn streams_over_tls_carry_a_mebibyte_each_way() {
 async fn tls_over_streams_carries_everything_and_its_close_notify() {
     let (up, down) = (bulk(300_000), bulk(300_001));
     for swap in [false, true] {
-        let (mut client, mut server) = pair(1024, binary().half_close(true));
+        let (mut client, mut server) = pair(1024, binary());
         if swap {
             std::mem::swap(&mut client, &mut server);
         }
@@ -363,7 +363,7 @@ async fn tls_over_streams_carries_everything_and_its_close_notify() {
 
 #[tokio::test]
 async fn tls_over_streams_without_half_close_ends_cleanly_for_the_one_that_reads() {
-    let (client, server) = pair(1024, binary());
+    let (client, server) = pair(1024, binary().half_close(false));
     let (mut near, mut far) = within(tls(client, server)).await;
     let talk = async {
         near.write_all(b"request").await.unwrap();

@@ -73,8 +73,9 @@ fn transports_shutdown_error_met_by_a_read_is_reported_by_shutdown() {
                 ok(task.shutdown(&mut stream));
             }
             mock.state().shutdown = Some(Answer::Error(ErrorKind::PermissionDenied));
-            mock.feed(&wire::close(role, Some(1000), ""));
+            mock.feed(&wire::close(role, Some(if first { 1000 } else { 1001 }), ""));
             assert_eq!(ok(task.read(&mut stream, 100)), b"");
+            assert_eq!(mock.state().shutdowns, 1, "{first}");
             assert_eq!(err(task.shutdown(&mut stream)).kind(), ErrorKind::PermissionDenied, "{first}");
             ok(task.shutdown(&mut stream));
         }

@@ -151,9 +151,9 @@ async fn second_interval_counts_from_when_the_ping_has_left() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn keep_alive_ends_with_the_first_close_of_either_side() {
+async fn keep_alive_ends_with_this_ends_own_close_and_with_both() {
     for role in ROLES {
-        let (mut stream, mock) = stream(role, config().half_close(true));
+        let (mut stream, mock) = stream(role, config());
         let task = Task::default();
         waits(&task, &mut stream);
         ok(task.shutdown(&mut stream));
@@ -162,13 +162,16 @@ async fn keep_alive_ends_with_the_first_close_of_either_side() {
         waits(&task, &mut stream);
         assert_eq!(mock.take_written(), b"");
 
-        let (mut stream, mock) = self::stream(role, config().half_close(true));
-        waits(&task, &mut stream);
-        mock.feed(&wire::close(role, Some(1000), ""));
-        assert_eq!(ok(task.read(&mut stream, 100)), b"");
-        pass(&task, 10 * INTERVAL).await;
-        assert_eq!(ok(task.read(&mut stream, 100)), b"");
-        assert_eq!(mock.take_written(), b"");
+        for (code, half_close) in [(1001, true), (1000, false)] {
+            let (mut stream, mock) = self::stream(role, config().half_close(half_close));
+            waits(&task, &mut stream);
+            mock.feed(&wire::close(role, Some(code), ""));
+            assert_eq!(ok(task.read(&mut stream, 100)), b"");
+            mock.take_written();
+            pass(&task, 10 * INTERVAL).await;
+            assert_eq!(ok(task.read(&mut stream, 100)), b"");
+            assert_eq!(mock.take_written(), b"");
+        }
     }
 }
 
@@ -246,5 +249,137 @@ async fn writer_that_waits_is_woken_and_refused_when_the_time_is_over() {
         assert_eq!(err(task.read(&mut stream, 100)).kind(), ErrorKind::TimedOut);
         assert_eq!(writer.wakes(), 1);
         assert_eq!(*rule(&err(writer.write(&mut stream, b"second"))), Error::WriteAfterFailure);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_ends_a_read_also_where_the_pings_own_write_fails() {
+    for role in ROLES {
+        for by_the_writer in [false, true] {
+            for flush_fails in [false, true] {
+                let case = format!("{}, by the writer {by_the_writer}, in a flush {flush_fails}", name(role));
+                let (mut stream, mock) = stream(role, config());
+                let (task, writer) = (Task::default(), Task::default());
+                waits(&task, &mut stream);
+                let fail = || match flush_fails {
+                    true => mock.state().flush = Some(Answer::Error(ErrorKind::ConnectionReset)),
+                    false => mock.state().output_end = Answer::Error(ErrorKind::ConnectionReset),
+                };
+                mock.set_room(if flush_fails { usize::MAX } else { 1 });
+                if by_the_writer {
+                    // The Ping waits, and the writer meets the error in its place.
+                    mock.state().flush = Some(Answer::Pending);
+                    assert!(pass(&task, INTERVAL + MOMENT).await);
+                    waits(&task, &mut stream);
+                    task.wakes();
+                    fail();
+                    assert!(err(writer.flush(&mut stream)).kind() == ErrorKind::ConnectionReset, "{case}");
+                    assert!(task.wakes() > 0, "{case}: the reader waits for the Ping to leave");
+                    waits(&task, &mut stream);
+                } else {
+                    fail();
+                    assert!(pass(&task, INTERVAL + MOMENT).await);
+                    waits(&task, &mut stream);
+                    assert_eq!(
+                        err(writer.write(&mut stream, b"x")).kind(),
+                        ErrorKind::ConnectionReset,
+                        "{case}"
+                    );
+                    waits(&task, &mut stream);
+                }
+                assert!(!pass(&task, INTERVAL - MOMENT).await, "{case}");
+                waits(&task, &mut stream);
+                assert!(pass(&task, 2 * MOMENT).await, "{case}");
+                assert_eq!(*rule(&err(task.read(&mut stream, 100))), Error::KeepAliveTimedOut, "{case}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn pings_go_on_while_half_closed_with_whatever_polls_the_stream() {
+    type Poll = fn(&Task, &mut WebSocketStream<Transport>);
+    let polls: [(&str, Poll); 4] = [
+        ("read", |task, stream| assert_eq!(ok(task.read(stream, 100)), b"")),
+        ("look", |task, stream| assert_eq!(ok(task.look(stream)), b"")),
+        ("write", |task, stream| assert_eq!(ok(task.write(stream, b"part")), 4)),
+        ("flush", |task, stream| ok(task.flush(stream))),
+    ];
+    for role in ROLES {
+        for (what, poll) in polls {
+            for code in [None, Some(1000)] {
+                let (mut stream, mock) = stream(role, config());
+                let task = Task::default();
+                waits(&task, &mut stream);
+                mock.feed(&wire::close(role, code, ""));
+                assert_eq!(ok(task.read(&mut stream, 100)), b"");
+                poll(&task, &mut stream);
+                for _ in 0..3 {
+                    pass(&task, INTERVAL - MOMENT).await;
+                    poll(&task, &mut stream);
+                    assert_eq!(pings(&mock), 0, "{} {what}: before it is due", name(role));
+                    pass(&task, 2 * MOMENT).await;
+                    poll(&task, &mut stream);
+                    assert_eq!(pings(&mock), 1, "{} {what}", name(role));
+                    // From here on the next interval counts.
+                    poll(&task, &mut stream);
+                }
+                // No answer comes, and that ends nothing.
+                pass(&task, 10 * INTERVAL).await;
+                poll(&task, &mut stream);
+                mock.take_written();
+                ok(task.shutdown(&mut stream));
+                mock.take_written();
+                pass(&task, 10 * INTERVAL).await;
+                assert_eq!(ok(task.read(&mut stream, 100)), b"");
+                assert_eq!(mock.take_written(), b"", "the second Close is the end of them");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn pings_while_half_closed_do_not_pile_up_on_a_transport_that_takes_nothing() {
+    for role in ROLES {
+        let (mut stream, mock) = stream(role, config());
+        let task = Task::default();
+        mock.feed(&wire::close(role, None, ""));
+        assert_eq!(ok(task.read(&mut stream, 100)), b"");
+        mock.set_room(3);
+        ok(task.write(&mut stream, b"kept"));
+        for _ in 0..50 {
+            assert!(task.write(&mut stream, b"waits").is_pending());
+            assert_eq!(ok(task.read(&mut stream, 100)), b"");
+            pass(&task, INTERVAL + MOMENT).await;
+        }
+        mock.set_room(usize::MAX);
+        ok(task.flush(&mut stream));
+        assert_eq!(pings(&mock), 1, "{}", name(role));
+        // And then they go on.
+        ok(task.flush(&mut stream));
+        pass(&task, INTERVAL + MOMENT).await;
+        ok(task.flush(&mut stream));
+        assert_eq!(pings(&mock), 1, "{}", name(role));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn interval_goes_on_in_a_stream_that_was_taken_apart() {
+    for role in ROLES {
+        let (mut stream, mock) = stream(role, config());
+        let task = Task::default();
+        for due in [false, true] {
+            waits(&task, &mut stream);
+            pass(&task, INTERVAL / 2).await;
+            stream = WebSocketStream::from_parts(stream.into_parts());
+            waits(&task, &mut stream);
+            assert!(pass(&task, INTERVAL / 2 + MOMENT).await, "{}: its timer has the waker", name(role));
+            if due {
+                assert_eq!(err(task.read(&mut stream, 100)).kind(), ErrorKind::TimedOut);
+            } else {
+                waits(&task, &mut stream);
+                assert_eq!(pings(&mock), 1, "{}", name(role));
+            }
+        }
     }
 }

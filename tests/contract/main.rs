@@ -5,12 +5,15 @@
 
 mod support;
 
+mod aborting;
 mod adopting;
 mod cancelling;
 mod closing;
 mod codecs;
 mod conformance;
 mod corners;
+mod dropping;
+mod ends;
 mod errors;
 mod keep_alive;
 mod losing;
@@ -20,6 +23,7 @@ mod peers;
 mod properties;
 mod reading;
 mod refusing;
+mod stalling;
 mod strict;
 mod text;
 mod typing;

@@ -96,7 +96,8 @@ fn fuzz(seed: u64) {
                 }
                 9 if pick(6) == 0 && !closed => {
                     closed = true;
-                    mock.feed(&wire::close(role, Some(1000), ""));
+                    // Either ends the reading, and the second one the writing too.
+                    mock.feed(&wire::close(role, Some([1000, 1001][pick(2)]), ""));
                     log.push("close".into());
                     mock.wake_reader();
                 }

@@ -1,12 +1,13 @@
 //! The ways out of a stream, and back in: PROMISES 1.4; pitfall C32.
 
+mod continuing;
+
 use std::io::ErrorKind;
 use std::pin::pin;
 
 use fastwebsockets::{Frame, OpCode, Payload, WebSocket};
 use fastwebsockets_stream::{Config, PayloadType, Role, WebSocketStream};
 
-use crate::support::script::{Act, random, run};
 use crate::support::talk::Step::{Close, Data, Ping, Pong};
 use crate::support::talk::Talk;
 use crate::support::transport::Answer;
@@ -48,6 +49,13 @@ fn clean_pasts() -> Vec<Past> {
         }),
         ("a Ping that was answered", binary(), |stream, mock, role| {
             mock.feed(&wire::ping(role, b"ping"));
+            read(stream, 64);
+        }),
+        ("a Pong whose flush had to wait", binary(), |stream, mock, role| {
+            mock.state().flush = Some(Answer::Pending);
+            mock.feed(&wire::ping(role, b"ping"));
+            read(stream, 64);
+            mock.state().flush = None;
             read(stream, 64);
         }),
         ("an empty message", binary(), |stream, mock, role| {
@@ -96,6 +104,16 @@ fn unfinished_pasts() -> Vec<Past> {
             mock.feed(&wire::ping(role, b"ping"));
             read(stream, 64);
         }),
+        ("a Pong that waits for a flush", binary(), |stream, mock, role| {
+            mock.state().flush = Some(Answer::Pending);
+            mock.feed(&wire::ping(role, b"ping"));
+            read(stream, 64);
+        }),
+        ("a Pong sent in part", binary(), |stream, mock, role| {
+            mock.set_room(2);
+            mock.feed(&wire::ping(role, b"ping"));
+            read(stream, 64);
+        }),
         ("an unfinished message", binary(), |stream, mock, role| {
             mock.feed(&wire::from_peer(role, false, wire::BINARY, b"hello"));
             read(stream, 64);
@@ -110,12 +128,12 @@ fn unfinished_pasts() -> Vec<Past> {
         }),
         ("a frame that is kept", binary().write_buffer(64), |stream, _, _| write(stream, b"hello")),
         ("half a code point written", text(), |stream, _, _| write(stream, b"a\xc3")),
-        ("the peer's Close", binary().half_close(true), |stream, mock, role| {
+        ("the peer's Close", binary(), |stream, mock, role| {
             mock.feed(&wire::close(role, Some(1000), ""));
             read(stream, 64);
         }),
         ("both Closes", binary(), |stream, mock, role| {
-            mock.feed(&wire::close(role, Some(1000), ""));
+            mock.feed(&wire::close(role, Some(1001), ""));
             read(stream, 64);
         }),
         ("a shutdown", binary(), |stream, _, _| ok(Task::default().shutdown(stream))),
@@ -180,6 +198,11 @@ fn into_inner_is_none_where_something_would_be_lost_and_try_into_inner_gives_the
             happen(&mut first, &mock, role);
             let Err(second) = first.try_into_inner() else { panic!("{} after {past}", name(role)) };
             assert!(second.into_inner().is_none(), "{} after {past}", name(role));
+            // It is the same stream, and not only one that says no.
+            let (mut first, mock) = stream(role, config.clone());
+            happen(&mut first, &mock, role);
+            let shown = format!("{first:?}");
+            assert_eq!(format!("{:?}", first.try_into_inner().err().unwrap()), shown, "{past}");
         }
     }
     let (mut stream, mock) = stream(Role::Client, binary());
@@ -211,7 +234,7 @@ fn talk(role: Role, config: &Config) -> Talk {
 #[test]
 fn unread_bytes_give_exactly_the_rest_to_a_new_stream_at_every_byte() {
     for role in ROLES {
-        for config in [binary(), text(), binary().allow_unmasked(true)] {
+        for config in [binary(), text(), binary().half_close(false), binary().allow_unmasked(true)] {
             let talk = talk(role, &config);
             for at in 0..=talk.wire.len() {
                 // Reads so many times: nothing, a little, and all there is.
@@ -238,6 +261,8 @@ fn unread_bytes_give_exactly_the_rest_to_a_new_stream_at_every_byte() {
                     let case = format!("{} {config:?} cut at {at}, {reads} reads", name(role));
                     assert!(end.is_ok(), "{case}: {end:?}");
                     assert_eq!([bytes, more].concat(), rest.payload, "{case}");
+                    assert!(rest.is_half_closed() != mock.state().is_shut, "{case}");
+                    ok(task.shutdown(&mut stream));
                     assert!(rest.sent(&mock).len() == rest.pings.len() + 1, "{case}");
                 }
             }
@@ -258,133 +283,6 @@ fn unsent_bytes_are_exactly_what_the_transport_has_not_taken() {
             let frames = wire::decode(&[mock.take_written(), parts.unsent].concat());
             assert_eq!(wire::payload(&frames), b"helloworld", "{} {room}", name(role));
             assert_eq!(frames.len(), 2);
-        }
-    }
-}
-
-/// One thing after another, both ways, with everything that can wait, fail or be cut.
-fn scripts(role: Role) -> Vec<(Config, Vec<Act>)> {
-    use Act::{BlockFlush, EndInput, EndOutput, Feed, Flush, Read, Room, Shutdown, Write};
-    let frame = |fin, opcode, payload: &[u8]| Feed(wire::from_peer(role, fin, opcode, payload));
-    let close = |code| Feed(wire::close(role, Some(code), "why"));
-    let ping = |payload: &[u8]| Feed(wire::ping(role, payload));
-    let all = || vec![Read(64), Write(b"x"), Flush, Read(64), Write(b"y"), Shutdown, Read(64), Shutdown];
-    let gone = EndOutput(Answer::Error(ErrorKind::BrokenPipe));
-    let reset = Answer::Error(ErrorKind::ConnectionReset);
-    let mut scripts = Vec::new();
-    for config in [binary(), text(), binary().half_close(true), text().half_close(true)] {
-        let bytes = talk(role, &config).with(&[Close(1001, "away")]).wire;
-        // At every byte of it; and all at once, read in pieces.
-        scripts.push((
-            config.clone(),
-            bytes.iter().flat_map(|byte| [Feed(vec![*byte]), Read(3)]).chain(all()).collect(),
-        ));
-        let reads = (0..99).map(|_| Read(2));
-        scripts.push((config, [Feed(bytes)].into_iter().chain(reads).chain(all()).collect()));
-    }
-    for config in [binary(), text(), binary().write_buffer(30)] {
-        // The transport takes one byte at a time.
-        let writes = (0..60).flat_map(|_| [Write("né€😀".as_bytes()), Read(9), Room(1), Flush]);
-        scripts.push((config.clone(), [Room(0)].into_iter().chain(writes).chain(all()).collect()));
-        scripts
-            .push((config, vec![Write(b"a"), Write(b"b"), Room(4), Write(b"c"), Room(0), Read(9), Room(99)]));
-    }
-    let text_writes = || vec![Write(b"a\xf0"), Write(b"\x9f"), Write(b""), Write(b"\x98"), Flush];
-    scripts.push((text(), [text_writes(), vec![Write(b"\x80"), Write(b"\xff"), Shutdown]].concat()));
-    scripts.push((text(), [text_writes(), vec![Shutdown, Shutdown, Write(b"a")], all()].concat()));
-    // What comes next after the beginning of a code point is not always the same.
-    for (begun, next) in [(0xe0, 0x80), (0xe0, 0xa0), (0xed, 0xa0), (0xf0, 0x80), (0xf4, 0x90), (0xf4, 0x8f)]
-    {
-        let head = wire::header(true, wire::TEXT, (role == Role::Server).then_some([0; 4]), 5);
-        let start = vec![Feed(head), Feed(vec![b'a', begun]), Read(64), Feed(vec![next]), Read(64)];
-        scripts.push((text(), [start, vec![Feed(vec![0x80, 0x80]), Read(64), Read(64)], all()].concat()));
-    }
-    for config in [binary(), binary().half_close(true), binary().abnormal_close_is_error(true)] {
-        for before in [
-            vec![Room(0), ping(b"one"), Read(64), ping(b"two"), Read(64), Write(b"data")],
-            vec![Room(2), Write(b"data"), ping(b"one"), Read(64), ping(b"two"), Read(64), Write(b"data")],
-            vec![BlockFlush(true), ping(b"one"), Read(64)],
-            vec![frame(false, wire::BINARY, b"part")],
-        ] {
-            for end in [
-                vec![close(1000)],
-                vec![close(1011)],
-                vec![frame(true, wire::CONTINUATION, b"more, and"), frame(true, 0x3, b"violation")],
-                vec![frame(true, wire::TEXT, b"wrong type")],
-                vec![EndInput(Answer::Zero)],
-                vec![EndInput(reset)],
-                vec![Shutdown, Read(64), close(1000)],
-                vec![Shutdown, Shutdown, Write(b"late"), gone.clone()],
-                vec![gone.clone()],
-                vec![gone.clone(), close(1000)],
-                vec![close(1000), Read(64), gone.clone()],
-                vec![EndOutput(Answer::Zero), close(1000)],
-                vec![],
-            ] {
-                let mut script = [before.clone(), end, all()].concat();
-                script.extend([BlockFlush(false), Room(9999)]);
-                scripts.push((config.clone(), [script, all()].concat()));
-            }
-        }
-    }
-    scripts
-}
-
-#[track_caller]
-fn same(seen: &[String], expected: &[String], case: impl Fn() -> String) {
-    if let Some(at) = seen.iter().zip(expected).position(|(seen, expected)| seen != expected) {
-        panic!("{}\n was {}\n not {}", case(), seen[at], expected[at]);
-    }
-    assert_eq!(seen.len(), expected.len(), "{}", case());
-}
-
-#[test]
-fn continued_stream_behaves_as_the_uninterrupted_one_wherever_it_was_taken_apart() {
-    for role in ROLES {
-        for (config, script) in scripts(role) {
-            let expected = run(role, &config, &script, |_| false);
-            for at in 0..script.len() {
-                let seen = run(role, &config, &script, |i| i == at);
-                same(&seen, &expected, || format!("{} {config:?} before {at} of {script:?}", name(role)));
-            }
-            let seen = run(role, &config, &script, |_| true);
-            same(&seen, &expected, || format!("{} {config:?} all through {script:?}", name(role)));
-        }
-    }
-}
-
-#[test]
-fn continued_stream_behaves_as_the_uninterrupted_one_in_any_order_of_calls() {
-    for role in ROLES {
-        for config in [binary(), text(), binary().half_close(true), text().write_buffer(40)] {
-            for seed in 1..150 {
-                let script = random(seed, talk(role, &config).with(&[Close(1000, "")]).wire);
-                let expected = run(role, &config, &script, |_| false);
-                let seen = run(role, &config, &script, |_| true);
-                same(&seen, &expected, || format!("{} {config:?} seed {seed}: {script:?}", name(role)));
-            }
-        }
-    }
-}
-
-#[test]
-fn stream_that_was_adopted_continues_at_every_cut() {
-    for role in ROLES {
-        for fin in [true, false] {
-            let mut talk = Talk::new(role, &binary()).with(&[Data(true, 4)]);
-            let frame = talk.say(Data(fin, 70_000));
-            let talk = talk.goodbye();
-            for at in 0..16 {
-                let (mock, transport) = Mock::new();
-                let mut websocket = WebSocket::after_handshake(transport, role);
-                mock.feed(&wire::data(role, b"first"));
-                mock.feed(&talk.wire[..frame.start + at]);
-                ready(Task::default().run(|cx| pin!(websocket.read_frame()).poll(cx))).unwrap();
-                let stream = WebSocketStream::new(websocket, PayloadType::Binary);
-                let stream = WebSocketStream::from_parts(stream.into_parts());
-                mock.feed(&talk.wire[frame.start + at..]);
-                talk.check(stream, &mock, 100_000, &format!("{fin} {at}"));
-            }
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::support::hesitant::Hesitant;
 use crate::support::reader::{Ask, End, drain, feed_pieces, pieces};
 use crate::support::transport::Answer;
 use crate::support::wire::{self, BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT};
-use crate::support::{Mock, ROLES, pattern, rule, stream};
+use crate::support::{Mock, ROLES, Task, ok, pattern, rule, stream};
 
 fn runs(cases: u32) -> ProptestConfig {
     let mut config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
@@ -190,12 +190,14 @@ proptest! {
         asks in asks(),
         chunk in prop_oneof![3 => Just(usize::MAX), 1 => 1_usize..50],
         hesitant in any::<bool>(),
+        half_close in any::<bool>(),
     ) {
         let role = ROLES[usize::from(server)];
         let sent = send(role, payload_type, &items);
         let (mock, transport) = Mock::new();
         let transport = Hesitant::new(transport, hesitant);
-        let mut stream = WebSocketStream::from_transport(transport, role, [], Config::new(payload_type));
+        let config = Config::new(payload_type).half_close(half_close);
+        let mut stream = WebSocketStream::from_transport(transport, role, [], config);
         mock.state().read_chunk = chunk;
         let (mut last, mut broken) = (Vec::new(), None);
         match tail {
@@ -225,7 +227,8 @@ proptest! {
         prop_assert!(seen == sent.data, "{} bytes of {}", seen.len(), sent.data.len());
         let expected = match tail {
             Tail::Nothing => None,
-            Tail::Close | Tail::CloseWithCode(_) => Some(None),
+            Tail::Close => Some(None),
+            Tail::CloseWithCode(_) => Some(Some(ErrorKind::ConnectionAborted)),
             Tail::TransportFails => Some(Some(ErrorKind::ConnectionReset)),
             Tail::TransportEnds => Some(Some(ErrorKind::UnexpectedEof)),
             Tail::Violation(_) => Some(Some(ErrorKind::InvalidData)),
@@ -247,8 +250,15 @@ proptest! {
         prop_assert!(pongs.iter().all(|pong| pings.any(|ping| *ping == pong.payload)));
         prop_assert_eq!(pongs.last().map(|pong| &pong.payload), sent.pings.last());
         prop_assert!(hesitant || pongs.len() == sent.pings.len());
-        let closes = matches!(tail, Tail::Close | Tail::CloseWithCode(_) | Tail::Violation(_));
+        let (closes, waits) = match tail {
+            Tail::Close => (!half_close, half_close),
+            Tail::CloseWithCode(_) | Tail::Violation(_) => (true, false),
+            // With a Close of its own.
+            Tail::Nothing | Tail::TransportEnds | Tail::TransportFails => (false, true),
+        };
         prop_assert_eq!(wire::opcodes(rest), vec![CLOSE; usize::from(closes)]);
+        ok(Task::default().shutdown(&mut stream));
+        prop_assert_eq!(wire::opcodes(&wire::decode(&mock.take_written())), vec![CLOSE; usize::from(waits)]);
     }
 }
 

@@ -7,7 +7,9 @@ use fastwebsockets_stream::{Error, Role, WebSocketStream};
 
 use crate::support::reader::{Ask, feed_pieces, pieces};
 use crate::support::wire::{self, CLOSE, CONTINUATION, TEXT};
-use crate::support::{Mock, ROLES, Task, Transport, binary, err, name, ok, read_all, rule, stream, text};
+use crate::support::{
+    Mock, ROLES, Task, Transport, binary, err, name, ok, read_all, rule, sentence, stream, text,
+};
 
 /// Code points of 1 to 4 bytes, and those at the edges of what is allowed.
 const LEGAL: &str =
@@ -96,7 +98,8 @@ fn illegal_text_is_refused_at_the_byte_that_shows_it_in_any_fragments_and_pieces
                     assert_eq!(*rule(&error), Error::InvalidUtf8, "{}", about());
                     let frames = wire::decode(&mock.take_written());
                     let last = frames.last().unwrap();
-                    assert_eq!((last.opcode, &last.payload[..]), (CLOSE, &1007_u16.to_be_bytes()[..]));
+                    let close = wire::close_payload(Some(1007), &sentence(&Error::InvalidUtf8));
+                    assert_eq!((last.opcode, &last.payload), (CLOSE, &close));
                 }
             }
         }
@@ -150,7 +153,8 @@ fn message_that_ends_inside_a_code_point_is_refused_at_its_end() {
                             (ErrorKind::InvalidData, &Error::IncompleteUtf8)
                         );
                         let close = wire::decode(&mock.take_written()).pop().unwrap();
-                        assert_eq!((close.opcode, &close.payload[..]), (CLOSE, &1007_u16.to_be_bytes()[..]));
+                        let due = wire::close_payload(Some(1007), &sentence(&Error::IncompleteUtf8));
+                        assert_eq!((close.opcode, close.payload), (CLOSE, due));
                     }
                 }
             }
@@ -328,7 +332,8 @@ fn shutdown_with_a_tail_closes_with_1007_fails_once_and_is_ok_from_then_on() {
                 assert!(mock.is_flushed());
                 let frames = wire::decode(&mock.take_written());
                 assert_eq!(wire::opcodes(&frames), [TEXT, CLOSE]);
-                assert_eq!((&frames[0].payload[..], &frames[1].payload[..]), (&b"ok"[..], &[0x03, 0xef][..]));
+                let due = wire::close_payload(Some(1007), &sentence(&Error::WriteIncompleteUtf8));
+                assert_eq!((&frames[0].payload[..], &frames[1].payload), (&b"ok"[..], &due));
                 // Reading goes on to the peer's Close.
                 mock.feed(&[message(role, &["é".as_bytes()]), wire::close(role, Some(1007), "")].concat());
                 let (seen, end) = read_all(&mut stream, 64);
@@ -341,15 +346,19 @@ fn shutdown_with_a_tail_closes_with_1007_fails_once_and_is_ok_from_then_on() {
 #[test]
 fn shutdown_with_a_tail_after_the_peers_close_fails_once_too() {
     for role in ROLES {
-        let (mut stream, mock) = stream(role, text());
-        let task = Task::default();
-        assert_eq!(ok(task.write(&mut stream, b"\xe2")), 1);
-        mock.feed(&wire::close(role, Some(1001), ""));
-        assert_eq!(ok(task.read(&mut stream, 64)), b"");
-        assert_eq!(*rule(&err(task.shutdown(&mut stream))), Error::WriteIncompleteUtf8);
-        ok(task.shutdown(&mut stream));
-        let frames = wire::decode(&mock.take_written());
-        assert_eq!((frames.len(), &frames[0].payload[..]), (1, &1001_u16.to_be_bytes()[..]));
+        let cut = wire::close_payload(Some(1007), &sentence(&Error::WriteIncompleteUtf8));
+        // One that was answered at once, and one that has waited until now.
+        for (code, answer) in [(1001, wire::close_payload(Some(1001), "")), (1000, cut)] {
+            let (mut stream, mock) = stream(role, text());
+            let task = Task::default();
+            assert_eq!(ok(task.write(&mut stream, b"\xe2")), 1);
+            mock.feed(&wire::close(role, Some(code), ""));
+            assert_eq!(ok(task.read(&mut stream, 64)), b"");
+            assert_eq!(*rule(&err(task.shutdown(&mut stream))), Error::WriteIncompleteUtf8);
+            ok(task.shutdown(&mut stream));
+            let frames = wire::decode(&mock.take_written());
+            assert_eq!((frames.len(), &frames[0].payload), (1, &answer), "{}", name(role));
+        }
     }
 }
 

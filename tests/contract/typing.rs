@@ -9,7 +9,7 @@ use std::time::Duration;
 use fastwebsockets_stream::{CloseFrame, Config, Error, OpCode, Parts, PayloadType, Role, WebSocketStream};
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::support::{Task, binary, ok, stream, wire};
+use crate::support::{Task, binary, err, ok, stream, wire};
 
 fn is_all<T: Send + Sync + Unpin>() {}
 fn is_stream<T: AsyncRead + AsyncBufRead + AsyncWrite + Unpin>() {}
@@ -74,13 +74,14 @@ fn config_takes_and_returns_itself() {
     let config = Config::new(PayloadType::Text)
         .max_frame_len(None)
         .write_buffer(4096)
-        .half_close(true)
+        .half_close(false)
         .keep_alive(Duration::from_secs(1))
+        .stall_timeout(Duration::from_secs(3))
         .close_timeout(Duration::from_secs(2))
         .allow_unmasked(true)
         .abnormal_close_is_error(true);
     let shown = format!("{:?}", config.clone());
-    for part in ["Text", "None", "4096", "1s", "2s"] {
+    for part in ["Text", "None", "4096", "1s", "2s", "3s"] {
         assert!(shown.contains(part), "{shown}");
     }
 }
@@ -93,7 +94,8 @@ fn accessors_tell_what_the_stream_is() {
         assert_eq!(stream.payload_type(), PayloadType::Text);
         assert!(!stream.is_closed() && stream.peer_close().is_none());
         mock.feed(&wire::from_peer(role, true, wire::CLOSE, &wire::close_payload(Some(3456), "grüße")));
-        assert_eq!(ok(Task::default().read(&mut stream, 10)), b"");
+        assert_eq!(err(Task::default().read(&mut stream, 10)).kind(), io::ErrorKind::ConnectionAborted);
+        assert!(stream.is_closed());
         let close = stream.peer_close().unwrap();
         assert_eq!((close.code.map(u16::from), close.reason.as_str()), (Some(3456), "grüße"));
     }

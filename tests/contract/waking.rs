@@ -145,17 +145,45 @@ fn writer_that_pushes_the_readers_pong_out_lets_the_reader_flush_it() {
 }
 
 #[test]
-fn peers_close_wakes_the_waiting_writer_which_is_refused() {
+fn peers_close_that_is_answered_at_once_wakes_the_waiting_writer_which_is_refused() {
     for role in ROLES {
-        let (mut stream, mock) = stream(role, binary());
-        let (reader, writer) = (Task::default(), Task::default());
-        mock.set_room(3);
-        ok(writer.write(&mut stream, b"first"));
-        assert!(writer.write(&mut stream, b"second").is_pending());
-        mock.feed(&wire::close(role, Some(1000), ""));
-        assert_eq!(ok(reader.read(&mut stream, 64)), b"");
-        assert_eq!(writer.wakes(), 1);
-        assert_eq!(*rule(&err(writer.write(&mut stream, b"second"))), Error::PeerClosed);
+        for (code, half_close) in [(1000, false), (1001, false), (1001, true)] {
+            let (mut stream, mock) = stream(role, binary().half_close(half_close));
+            let (reader, writer) = (Task::default(), Task::default());
+            mock.set_room(3);
+            ok(writer.write(&mut stream, b"first"));
+            assert!(writer.write(&mut stream, b"second").is_pending());
+            mock.feed(&wire::close(role, Some(code), "bye"));
+            assert_eq!(ok(reader.read(&mut stream, 64)), b"");
+            assert_eq!(writer.wakes(), 1);
+            let error = err(writer.write(&mut stream, b"second"));
+            assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
+            let close = stream.peer_close().unwrap();
+            assert!(matches!(rule(&error), Error::PeerClosed { close: seen, .. } if seen == close));
+            assert!(error.to_string().contains(&format!("{code} (bye)")), "{error}");
+        }
+    }
+}
+
+#[test]
+fn peers_close_that_ends_only_the_reading_lets_the_waiting_writer_go_on() {
+    for role in ROLES {
+        for code in [None, Some(1000)] {
+            let (mut stream, mock) = stream(role, binary());
+            let (reader, writer) = (Task::default(), Task::default());
+            mock.set_room(3);
+            ok(writer.write(&mut stream, b"first"));
+            assert!(writer.write(&mut stream, b"second").is_pending());
+            mock.feed(&wire::close(role, code, ""));
+            assert_eq!(ok(reader.read(&mut stream, 64)), b"");
+            assert!(writer.write(&mut stream, b"second").is_pending());
+            writer.wakes();
+            mock.set_room(usize::MAX);
+            assert!(mock.wake_writer());
+            assert_eq!(writer.wakes(), 1);
+            assert_eq!(ok(writer.write(&mut stream, b"second")), 6);
+            assert_eq!(wire::payload(&wire::decode(&mock.take_written())), b"firstsecond", "{}", name(role));
+        }
     }
 }
 

@@ -111,7 +111,7 @@ async fn pipe_whose_connection_breaks_reports_it() {
 
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds a port");
     let address = listener.local_addr().expect("has an address");
-    let config = Config::new(PayloadType::Binary).half_close(true);
+    let config = Config::new(PayloadType::Binary);
     let server = async {
         let (tcp, _) = listener.accept().await.expect("accepts");
         let mut stream = WebSocketStream::from_transport(tcp, Role::Server, [], config.clone());

@@ -30,7 +30,7 @@ async fn serve(router: Router) -> SocketAddr {
 /// A route that echoes to the end, over either version of HTTP.
 fn echoes() -> Router {
     let handler = async |upgrade: WebSocketUpgrade| {
-        upgrade.config(binary().half_close(true)).on_upgrade(|stream| async { echo(stream).await.unwrap() })
+        upgrade.config(binary()).on_upgrade(|stream| async { echo(stream).await.unwrap() })
     };
     Router::new().route("/chat", any(handler))
 }
@@ -157,7 +157,7 @@ async fn streams_of_one_http2_connection_echo_each_by_itself() {
     let client = Client::connect(address).await;
     assert!(client.announced);
     let streams = (0..20).map(async |seed| {
-        let stream = client.stream(binary().half_close(true)).await;
+        let stream = client.stream(binary()).await;
         exchange(stream, &bulk(500_000, seed)).await;
     });
     within(futures_util::future::join_all(streams)).await;

@@ -15,8 +15,8 @@ use tokio_rustls::TlsStream;
 use crate::support::serve::{Http, Server};
 use crate::support::{bulk, echo, exchange, rejection, tls, within};
 
-fn half_close() -> Config {
-    Config::new(PayloadType::Binary).half_close(true)
+fn binary() -> Config {
+    Config::new(PayloadType::Binary)
 }
 
 /// Echoes on each connection, and gives the URL.
@@ -33,9 +33,9 @@ async fn echoing(listener: Listener) -> String {
 
 #[tokio::test]
 async fn megabytes_go_there_and_back_and_each_direction_ends_by_itself() {
-    let url = echoing(Listener::bind("127.0.0.1:0", half_close()).await.unwrap()).await;
+    let url = echoing(Listener::bind("127.0.0.1:0", binary()).await.unwrap()).await;
     let bytes = bulk(5 << 20, 1);
-    for config in [half_close(), half_close().write_buffer(16 << 10), half_close().max_frame_len(None)] {
+    for config in [binary(), binary().write_buffer(16 << 10), binary().max_frame_len(None)] {
         let stream = within(connect(&url, config)).await.unwrap();
         within(exchange(stream, &bytes)).await;
     }
@@ -44,10 +44,10 @@ async fn megabytes_go_there_and_back_and_each_direction_ends_by_itself() {
 #[tokio::test]
 async fn megabytes_go_there_and_back_over_tls() {
     let (server, client) = tls::configs();
-    let listener = Listener::bind("127.0.0.1:0", half_close()).await.unwrap().tls(Arc::new(server));
+    let listener = Listener::bind("127.0.0.1:0", binary()).await.unwrap().tls(Arc::new(server));
     let port = listener.local_addr().port();
     echoing(listener).await;
-    let client = Client::new(half_close()).tls(Arc::new(client));
+    let client = Client::new(binary()).tls(Arc::new(client));
     let (stream, _) = within(client.connect(&format!("wss://localhost:{port}/"))).await.unwrap();
     assert!(matches!(stream.get_ref(), MaybeTlsStream::Tls(_)));
     assert!(stream.get_ref().tcp().nodelay().unwrap());
@@ -67,8 +67,8 @@ fn taken_by_tls(io: &mut MaybeTlsStream) -> usize {
 #[tokio::test]
 async fn frame_of_64_kib_fits_with_its_header_into_one_write_of_tls_at_either_end() {
     let (server, client) = tls::configs();
-    let mut listener = Listener::bind("127.0.0.1:0", half_close()).await.unwrap().tls(Arc::new(server));
-    let client = Client::new(half_close()).tls(Arc::new(client));
+    let mut listener = Listener::bind("127.0.0.1:0", binary()).await.unwrap().tls(Arc::new(server));
+    let client = Client::new(binary()).tls(Arc::new(client));
     let url = format!("wss://localhost:{}/", listener.local_addr().port());
     let (connected, accepted) = within(async { tokio::join!(client.connect(&url), listener.accept()) }).await;
     assert!(taken_by_tls(connected.unwrap().0.get_mut()) >= (64 << 10) + 14);
@@ -103,17 +103,17 @@ async fn what_the_client_asks_is_what_the_listener_gets_and_answers() {
     within(accepted.stream.read_exact(&mut greeting)).await.unwrap();
     assert_eq!(greeting, "Grüße".as_bytes());
     let (closed, end) = within(async {
-        tokio::join!(near.close(CloseCode::Normal, "bye"), accepted.stream.read(&mut greeting))
+        tokio::join!(near.close(CloseCode::Away, "bye"), accepted.stream.read(&mut greeting))
     })
     .await;
-    assert_eq!((closed.unwrap().and_then(|close| close.code), end.unwrap()), (Some(CloseCode::Normal), 0));
+    assert_eq!((closed.unwrap().and_then(|close| close.code), end.unwrap()), (Some(CloseCode::Away), 0));
     assert_eq!(accepted.stream.peer_close().map(|close| &*close.reason), Some("bye"));
 }
 
 #[tokio::test]
 async fn hyper_service_is_reached_over_http1_and_its_socket_comes_back() {
-    let mut server = Server::new(Http::Auto, Upgrader::new(half_close())).await;
-    let stream = within(connect(&format!("ws://{}", server.address), half_close())).await.unwrap();
+    let mut server = Server::new(Http::Auto, Upgrader::new(binary())).await;
+    let stream = within(connect(&format!("ws://{}", server.address), binary())).await.unwrap();
     let upgraded = within(server.upgrades.recv()).await.unwrap();
     let accepted = within(upgraded).await.unwrap().downcast::<TcpStream>().unwrap();
     let serving = tokio::spawn(echo(accepted));
@@ -123,14 +123,14 @@ async fn hyper_service_is_reached_over_http1_and_its_socket_comes_back() {
 
 #[tokio::test]
 async fn many_streams_share_one_http2_connection() {
-    let mut server = Server::new(Http::Two, Upgrader::new(half_close()).subprotocols(["v1"])).await;
+    let mut server = Server::new(Http::Two, Upgrader::new(binary()).subprotocols(["v1"])).await;
     tokio::spawn(async move {
         while let Some(upgrade) = server.upgrades.recv().await {
             tokio::spawn(async { echo(upgrade.await?).await });
         }
     });
     let url = format!("ws://{}", server.address);
-    let http2 = within(Client::new(half_close()).subprotocols(["v1"]).http2(&url)).await.unwrap();
+    let http2 = within(Client::new(binary()).subprotocols(["v1"]).http2(&url)).await.unwrap();
     let mut streams = JoinSet::new();
     for seed in 0..20 {
         let (http2, url) = (http2.clone(), format!("{url}/{seed}"));
@@ -146,7 +146,7 @@ async fn many_streams_share_one_http2_connection() {
 #[tokio::test]
 async fn axum_handler_is_reached_over_both_versions() {
     let handler = async |upgrade: WebSocketUpgrade| {
-        upgrade.config(half_close()).on_upgrade(async |stream| echo(stream).await.unwrap())
+        upgrade.config(binary()).on_upgrade(async |stream| echo(stream).await.unwrap())
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("ws://{}/echo", listener.local_addr().unwrap());
@@ -154,7 +154,7 @@ async fn axum_handler_is_reached_over_both_versions() {
     tokio::spawn(axum::serve(listener, router).into_future());
 
     let bytes = bulk(1 << 20, 4);
-    let client = Client::new(half_close());
+    let client = Client::new(binary());
     within(exchange(client.connect(&url).await.unwrap().0, &bytes)).await;
     let http2 = within(client.http2(&url)).await.unwrap();
     within(exchange(http2.connect(&url).await.unwrap().0, &bytes)).await;
@@ -165,8 +165,8 @@ async fn axum_handler_is_reached_over_both_versions() {
 async fn handshake_over_any_transport_leaves_it_bare() {
     let (near, far) = tokio::io::duplex(1);
     let (mut near, mut far) = ((near, std::rc::Rc::new(())), (far, std::rc::Rc::new(())));
-    let upgrader = Upgrader::new(half_close()).subprotocols(["v1"]);
-    let client = Client::new(half_close()).subprotocols(["v1"]);
+    let upgrader = Upgrader::new(binary()).subprotocols(["v1"]);
+    let client = Client::new(binary()).subprotocols(["v1"]);
     let both =
         async { tokio::join!(client.over(&mut near.0, "ws://host/path?q"), upgrader.over(&mut far.0)) };
     let (connected, opened) = within(both).await;
@@ -188,33 +188,33 @@ async fn handshake_over_any_transport_is_refused_with_its_reason() {
         near.read_to_string(&mut answer).await.unwrap();
         answer
     });
-    let error = within(Upgrader::new(half_close()).over(far)).await.unwrap_err();
+    let error = within(Upgrader::new(binary()).over(far)).await.unwrap_err();
     assert_eq!(rejection(&error).status(), 400);
     assert!(asked.await.unwrap().starts_with("HTTP/1.1 400 "));
 
     let (near, far) = tokio::io::duplex(1024);
     drop(near);
-    let error = within(Upgrader::new(half_close()).over(far)).await.unwrap_err();
+    let error = within(Upgrader::new(binary()).over(far)).await.unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::UnexpectedEof);
 }
 
 #[tokio::test]
 async fn stream_inside_a_stream_inside_a_stream_carries_bytes() {
-    let url = echoing(Listener::bind("127.0.0.1:0", half_close()).await.unwrap()).await;
-    let outer = Client::new(half_close());
+    let url = echoing(Listener::bind("127.0.0.1:0", binary()).await.unwrap()).await;
+    let outer = Client::new(binary());
     let (stream, _) = within(outer.connect(&url)).await.unwrap();
     // What comes back from the echo is what the client itself has sent: no answer to an upgrade.
     let error = within(outer.over(stream, "ws://inside/")).await.unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::InvalidData, "{error}");
 
-    let mut listener = Listener::bind("127.0.0.1:0", half_close()).await.unwrap();
+    let mut listener = Listener::bind("127.0.0.1:0", binary()).await.unwrap();
     let url = format!("ws://{}/", listener.local_addr());
     let serving = tokio::spawn(async move {
         let middle = listener.accept().await.unwrap().stream;
         let (answered, upgrade) = tokio::sync::oneshot::channel();
         let answered = std::sync::Mutex::new(Some(answered));
         let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-            let (response, stream) = fastwebsockets_stream::upgrade(request, half_close());
+            let (response, stream) = fastwebsockets_stream::upgrade(request, binary());
             if let Some(answered) = answered.lock().unwrap().take() {
                 answered.send(stream).unwrap();
             }

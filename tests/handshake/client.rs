@@ -4,6 +4,7 @@ mod answers;
 mod connector;
 mod dialling;
 mod http2;
+mod http2_end;
 mod proxies;
 mod requests;
 mod tls;

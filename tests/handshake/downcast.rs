@@ -91,6 +91,7 @@ async fn socket_comes_back_with_what_was_sent_behind_the_request() {
         raw.send(&[data(b"three"), wire::close(Role::Server, Some(1000), "")].concat()).await;
         expect(&mut stream, b"three").await;
         assert_eq!(within(stream.read(&mut [0])).await.unwrap(), 0);
+        stream.shutdown().await.unwrap();
         assert_eq!(raw.frame().await.opcode, wire::CLOSE);
     }
 }

@@ -19,7 +19,7 @@ const EITHER: [Http; 2] = [Http::Two, Http::Auto];
 
 /// Where a server echoes on every stream, to its end.
 async fn echoes(http: Http) -> SocketAddr {
-    let mut server = Server::new(http, Upgrader::new(binary().half_close(true))).await;
+    let mut server = Server::new(http, Upgrader::new(binary())).await;
     let address = server.address;
     tokio::spawn(async move {
         while let Some(upgrade) = server.upgrades.recv().await {
@@ -58,12 +58,12 @@ async fn streams_of_one_connection_carry_megabytes_each_and_close() {
     for http in EITHER {
         let client = Client::connect(echoes(http).await).await;
         let streams = (0..50).map(async |seed| {
-            let stream = client.stream(binary().half_close(true)).await;
+            let stream = client.stream(binary()).await;
             exchange(stream, &bulk(1_000_000, seed)).await;
         });
         within(join_all(streams)).await;
         // The connection serves others after them.
-        let stream = client.stream(binary().half_close(true)).await;
+        let stream = client.stream(binary()).await;
         within(exchange(stream, b"again")).await;
     }
 }

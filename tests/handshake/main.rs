@@ -12,4 +12,5 @@ mod downcast;
 mod extended_connect;
 mod listener;
 mod origins;
+mod sockets;
 mod upgrade;

@@ -27,7 +27,6 @@ pub(super) async fn dial(
 }
 
 /// Through a proxy, or straight.
-#[cfg_attr(not(feature = "proxy"), expect(unused_variables))]
 async fn reach(client: &Client, target: &Target, deadline: Deadline) -> Result<MaybeTlsStream, ConnectError> {
     #[cfg(feature = "proxy")]
     if let Some(proxy) = &client.proxy
@@ -35,5 +34,5 @@ async fn reach(client: &Client, target: &Target, deadline: Deadline) -> Result<M
     {
         return super::proxy::open(client, target, &way, deadline).await;
     }
-    tcp::connect(&target.host, target.port, deadline).await
+    tcp::connect(client, &target.host, target.port, deadline).await
 }

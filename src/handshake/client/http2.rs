@@ -1,18 +1,16 @@
 //! WebSockets as streams of one HTTP/2 connection (RFC 8441).
 
 mod driver;
+mod stream;
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use fastwebsockets::Role;
 use http::header::{self, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 use http_body_util::Empty;
 use hyper::client::conn::http2::SendRequest;
 use hyper::ext::Protocol;
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
@@ -22,6 +20,8 @@ use super::uri::Target;
 use super::{Client, ConnectError, dial, response};
 use crate::WebSocketStream;
 use driver::Settings;
+use stream::Connection;
+pub use stream::Http2Stream;
 
 const ANSWERING: &str = "waiting for the server's answer to the extended CONNECT";
 
@@ -31,7 +31,7 @@ const FOR_SETTINGS: Duration = Duration::from_secs(5);
 /// An HTTP/2 connection that any number of WebSockets share (RFC 8441). [`Client::http2`] makes it.
 ///
 /// A clone is another handle to the same connection. It closes when all handles and all streams are gone; until then a
-/// task of the runtime drives it.
+/// task of the runtime drives it. Before the program ends, [`wait_idle`](Self::wait_idle) lets what is on the way arrive.
 ///
 /// # Examples
 ///
@@ -53,6 +53,7 @@ pub struct Http2 {
     leads_to: Option<(bool, String, u16)>,
     requests: SendRequest<Empty<Bytes>>,
     settings: watch::Receiver<Settings>,
+    connection: Connection,
 }
 
 impl Client {
@@ -108,7 +109,8 @@ impl Client {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (requests, settings) = driver::start(io).await.map_err(ConnectError::Http)?;
-        Ok(Http2 { client: self.clone(), leads_to, requests, settings })
+        let connection = Connection::new();
+        Ok(Http2 { client: self.clone(), leads_to, requests, settings, connection })
     }
 }
 
@@ -134,10 +136,11 @@ impl Http2 {
     pub async fn connect(
         &self,
         uri: &str,
-    ) -> Result<(WebSocketStream<TokioIo<Upgraded>>, Response<()>), ConnectError> {
+    ) -> Result<(WebSocketStream<Http2Stream>, Response<()>), ConnectError> {
         let target = Target::parse(uri)?;
         self.check_leads_to(&target)?;
         let request = self.request(&target)?;
+        let counted = self.connection.count();
         let deadline = self.client.deadline();
         let allowed = async {
             if self.client.time_limit < FOR_SETTINGS {
@@ -169,8 +172,44 @@ impl Http2 {
         let upgrade = hyper::upgrade::on(&mut response);
         let io = deadline.keep(ANSWERING, async { upgrade.await.map_err(ConnectError::Http) }).await?;
         let config = self.client.config.clone();
-        let stream = WebSocketStream::from_transport(TokioIo::new(io), Role::Client, [], config);
+        let stream = Http2Stream::open(io, self.connection.clone(), counted, config);
         Ok((stream, response::told(response)))
+    }
+
+    /// Waits until every stream of this connection has ended, whichever handle opened it; a request that is not answered yet
+    /// counts as a stream.
+    ///
+    /// Call it before the process or the runtime ends. A stream that is dropped after `shutdown` or `close` has sent its
+    /// bytes, but they may still be on the way, and so may the server's END_STREAM, which says that it has read them. A task of
+    /// the runtime waits for that, for [`Config::close_timeout`](crate::Config::close_timeout) at most. A stream that is held
+    /// has ended when a read has returned the end after a `shutdown`; drop any other one first, or this waits for ever.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use fastwebsockets_stream::{Client, Config, PayloadType};
+    /// use tokio::io::AsyncWriteExt;
+    ///
+    /// #[tokio::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let http2 = Client::new(Config::new(PayloadType::Binary)).http2("wss://gateway.example").await?;
+    ///     for report in ["one", "two"] {
+    ///         let (mut stream, _) = http2.connect("wss://gateway.example/reports").await?;
+    ///         stream.write_all(report.as_bytes()).await?;
+    ///         stream.shutdown().await?;
+    ///     }
+    ///     // Both are on the way. Let them arrive.
+    ///     http2.wait_idle().await;
+    ///     Ok(())
+    /// }
+    /// ```
+    pub async fn wait_idle(&self) {
+        // The sender is this handle's own: it is not gone.
+        let _ = self.connection.streams.subscribe().wait_for(|streams| *streams == 0).await;
     }
 
     /// Whether the connection has ended, so that another one is needed.

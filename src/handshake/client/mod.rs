@@ -26,10 +26,11 @@ use tokio::time::{Instant, timeout_at};
 pub use connector::Connector;
 pub use error::ConnectError;
 #[cfg(feature = "http2")]
-pub use http2::Http2;
+pub use http2::{Http2, Http2Stream};
 #[cfg(feature = "proxy")]
 pub use proxy::Proxy;
 
+use super::ending;
 use super::headers;
 use super::transport::MaybeTlsStream;
 use crate::{Config, WebSocketStream};
@@ -245,7 +246,8 @@ impl Client {
         let upgrade = Upgrade::new(self, target)?;
         let deadline = self.deadline();
         let io = dial::dial(self, target, b"http/1.1", deadline).await?;
-        upgrade.over(io, deadline).await
+        let (stream, response) = upgrade.over(io, deadline).await?;
+        Ok((stream.with_departure(ending::linger, false), response))
     }
 
     /// What Host, or `:authority`, says.

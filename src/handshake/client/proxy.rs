@@ -173,8 +173,6 @@ pub(super) async fn open(
     let (host, port) = (without_brackets(uri.host().unwrap_or_default()), uri.port_u16().unwrap_or(default));
     #[cfg(feature = "tls")]
     let tls = (scheme == "https").then(|| super::tls::Tls::new(client, host, b"http/1.1")).transpose()?;
-    #[cfg(not(feature = "tls"))]
-    let _ = client;
     // hyper-util's own resolution for socks5:// blocks the thread.
     let name = if scheme == "socks5" { resolve(target, deadline).await? } else { target.host.clone() };
     if let Some((user, password)) = way.raw_auth() {
@@ -183,7 +181,7 @@ pub(super) async fn open(
             reason,
         })?;
     }
-    let io = tcp::connect(host, port, deadline).await?;
+    let io = tcp::connect(client, host, port, deadline).await?;
     #[cfg(feature = "tls")]
     let io = match tls {
         Some(tls) => deadline.keep("in the TLS handshake with the proxy", tls.handshake(io)).await?,

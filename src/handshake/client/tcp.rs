@@ -9,18 +9,18 @@ use tokio::time::Instant;
 use tower_service::Service;
 
 use super::uri::http_uri;
-use super::{ConnectError, Deadline, MaybeTlsStream, error};
+use super::{Client, ConnectError, Deadline, MaybeTlsStream, error};
+use crate::handshake::socket;
 
 /// Resolves and connects; hyper-util races both address families (RFC 8305).
 pub(super) async fn connect(
+    client: &Client,
     host: &str,
     port: u16,
     deadline: Deadline,
 ) -> Result<MaybeTlsStream, ConnectError> {
     let failed = |source| ConnectError::Dial { host: host.to_owned(), port, source };
     let mut connector = HttpConnector::new();
-    // A frame per write meets Nagle's algorithm and delayed acknowledgement otherwise.
-    connector.set_nodelay(true);
     // hyper-util divides it among the addresses of a family: one that drops SYNs must not use up the time of the next.
     // A second more than there is, so that with one address it is the limit that ends it, and says so.
     connector.set_connect_timeout(
@@ -38,5 +38,7 @@ pub(super) async fn connect(
         })
     };
     let connected = deadline.keep("resolving the name and connecting", connecting).await?;
-    Ok(MaybeTlsStream::Tcp(connected.into_inner()))
+    let tcp = connected.into_inner();
+    socket::prepare(&tcp, &client.config).map_err(failed)?;
+    Ok(MaybeTlsStream::Tcp(tcp))
 }

@@ -16,7 +16,7 @@ use crate::handshake::over::{Failure, Opened, linger, open};
 use crate::handshake::request::Head;
 #[cfg(feature = "tls")]
 use crate::handshake::transport::TLS_BUFFER;
-use crate::handshake::{MaybeTlsStream, Rejection, Upgrader, headers};
+use crate::handshake::{MaybeTlsStream, Rejection, Upgrader, ending, headers, socket};
 
 /// How a handshake ends: with a stream, or with a client that may have an answer to read, or with nothing.
 pub(super) type Outcome = Result<Accepted, Option<Refused>>;
@@ -71,6 +71,7 @@ impl Settings {
         let (error, refused) = match secured {
             Ok(io) => match until(deadline, self.open(io)).await {
                 Some(Ok(Opened { stream, request, subprotocol })) => {
+                    let stream = stream.with_departure(ending::linger, false);
                     return Ok(Accepted { stream, request, peer_addr, subprotocol });
                 }
                 Some(Err(failure)) => {
@@ -86,7 +87,7 @@ impl Settings {
     }
 
     async fn secure(&self, tcp: TcpStream) -> io::Result<MaybeTlsStream> {
-        tcp.set_nodelay(true)?;
+        socket::prepare(&tcp, &self.upgrader.to_config())?;
         let io = MaybeTlsStream::Tcp(tcp);
         #[cfg(feature = "tls")]
         if let Some(acceptor) = &self.tls {

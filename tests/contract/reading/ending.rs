@@ -129,10 +129,12 @@ fn end_comes_at_once_whatever_becomes_of_the_answer() {
     ];
     for role in ROLES {
         for (n, trouble) in troubles.into_iter().enumerate() {
-            for room in [64, 8192] {
-                let (mut stream, mock) = stream(role, binary());
+            for (room, code, half_close) in
+                [64, 8192].into_iter().flat_map(|room| [(room, 1000, false), (room, 1001, true)])
+            {
+                let (mut stream, mock) = stream(role, binary().half_close(half_close));
                 trouble(&mock);
-                mock.feed(&[wire::data(role, b"data"), wire::close(role, Some(1000), "")].concat());
+                mock.feed(&[wire::data(role, b"data"), wire::close(role, Some(code), "")].concat());
                 let task = Task::default();
                 assert_eq!(ok(task.read(&mut stream, room)), b"data", "{} {n}", name(role));
                 for _ in 0..3 {
@@ -151,17 +153,21 @@ fn end_comes_at_once_whatever_becomes_of_the_answer() {
 fn what_is_left_of_the_answer_leaves_with_a_later_read_flush_or_shutdown() {
     for role in ROLES {
         for room in [0, 1, 3] {
-            for way in 0..3 {
-                let (mut stream, mock) = stream(role, binary());
+            for (way, strict) in (0..3).flat_map(|way| [(way, true), (way, false)]) {
+                let (mut stream, mock) = stream(role, binary().abnormal_close_is_error(strict));
                 mock.set_room(room);
                 mock.feed(&wire::close(role, Some(3000), "reason"));
                 let task = Task::default();
-                assert_eq!(ok(task.read(&mut stream, 64)), b"");
+                let ends = |polled| match strict {
+                    true => assert_eq!(err(polled).kind(), ConnectionAborted),
+                    false => assert_eq!(ok(polled), b""),
+                };
+                ends(task.read(&mut stream, 64));
                 // One attempt, which the transport may have taken in part.
                 assert_eq!(mock.state().write_calls, if room == 0 { 1 } else { 2 });
                 mock.set_room(usize::MAX);
                 match way {
-                    0 => assert_eq!(ok(task.read(&mut stream, 64)), b""),
+                    0 => ends(task.read(&mut stream, 64)),
                     1 => ok(task.flush(&mut stream)),
                     _ => ok(task.shutdown(&mut stream)),
                 }
@@ -183,7 +189,8 @@ fn close_with_an_abnormal_code_is_an_error_only_if_the_config_says_so() {
     for role in ROLES {
         for code in clean.into_iter().chain(abnormal.clone()) {
             for strict in [false, true] {
-                let (mut stream, mock) = stream(role, binary().abnormal_close_is_error(strict));
+                let config = if strict { binary() } else { binary().abnormal_close_is_error(false) };
+                let (mut stream, mock) = stream(role, config);
                 let reason = if code.is_some() { "why" } else { "" };
                 mock.feed(&[wire::data(role, b"data"), wire::close(role, code, reason)].concat());
                 let frame = CloseFrame { code: code.map(CloseCode::from), reason: reason.into() };
@@ -202,7 +209,11 @@ fn close_with_an_abnormal_code_is_an_error_only_if_the_config_says_so() {
                 }
                 assert!(stream.is_closed());
                 assert_eq!(stream.peer_close(), Some(&frame));
-                // It is answered like any other.
+                // It is answered like any other, and at once.
+                if matches!(code, None | Some(1000)) {
+                    assert_eq!(mock.take_written(), b"");
+                    ok(Task::default().shutdown(&mut stream));
+                }
                 let frames = wire::decode(&mock.take_written());
                 assert_eq!(wire::opcodes(&frames), [CLOSE]);
                 assert_eq!(frames[0].payload, wire::close_payload(code, ""));
@@ -218,18 +229,22 @@ fn stream_that_has_ended_in_any_way_gives_the_same_answers_for_ever() {
     let violated: fn(&Mock, Role) = |mock, _| mock.feed(&[0xff]);
     let reset: fn(&Mock, Role) = |mock, _| mock.state().input_end = Answer::Error(ConnectionReset);
     let closed: fn(&Mock, Role) = |mock, role| mock.feed(&wire::close(role, Some(1000), ""));
+    let away: fn(&Mock, Role) = |mock, role| mock.feed(&wire::close(role, Some(1001), ""));
     let aborted: fn(&Mock, Role) = |mock, role| mock.feed(&wire::close(role, Some(1011), ""));
+    let (on, off) = (binary(), binary().half_close(false));
     // What reads say, and what writes say. After an error of the transport's read side writing goes on.
     let table = [
-        (truncated, Some(UnexpectedEof), Some(BrokenPipe)),
-        (violated, Some(InvalidData), Some(BrokenPipe)),
-        (reset, Some(ConnectionReset), None),
-        (closed, None, Some(BrokenPipe)),
-        (aborted, Some(ConnectionAborted), Some(BrokenPipe)),
+        (&on, truncated, Some(UnexpectedEof), Some(BrokenPipe)),
+        (&on, violated, Some(InvalidData), Some(BrokenPipe)),
+        (&on, reset, Some(ConnectionReset), None),
+        (&on, closed, None, None),
+        (&on, away, None, Some(BrokenPipe)),
+        (&on, aborted, Some(ConnectionAborted), Some(BrokenPipe)),
+        (&off, closed, None, Some(BrokenPipe)),
     ];
     for role in ROLES {
-        for (end, reads, writes) in table {
-            let (mut stream, mock) = stream(role, binary().abnormal_close_is_error(true));
+        for (config, end, reads, writes) in table {
+            let (mut stream, mock) = stream(role, config.clone());
             end(&mock, role);
             let task = Task::default();
             for round in 0..3 {
@@ -261,9 +276,9 @@ fn stream_that_has_ended_in_any_way_gives_the_same_answers_for_ever() {
                 assert_eq!(task.read(&mut stream, 9000).map(|read| kind(read.map(drop))), ready_with(reads));
                 assert_eq!(err(task.write(&mut stream, b"x")).kind(), BrokenPipe);
             }
-            let closes =
-                wire::opcodes(&wire::decode(&mock.take_written())).into_iter().filter(|op| *op == CLOSE);
-            assert_eq!(closes.count(), 1);
+            let sent = wire::opcodes(&wire::decode(&mock.take_written()));
+            assert_eq!(sent.iter().filter(|opcode| **opcode == CLOSE).count(), 1);
+            assert_eq!(sent.last(), Some(&CLOSE));
         }
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use tokio::task::unconstrained;
 
 use super::wire::{self, BINARY, CLOSE, CONTINUATION, Frame, KEY, PING, PONG, TEXT};
-use super::{ROLES, name};
+use super::{ROLES, name, rule, sentence};
 
 /// A frame of the raw peer: its first octet less FIN, so that reserved bits can be set too.
 pub fn whole(bits: u8, payload: impl AsRef<[u8]>) -> Frame {
@@ -47,7 +47,7 @@ pub enum End {
     Peer,
     /// The peer's frames contain a Close, which is answered with this code, or with none.
     Answer(Option<u16>),
-    /// The peer breaks a rule: the stream closes with this code, and reads fail with `InvalidData`.
+    /// The peer breaks a rule: the stream closes with this code and the rule, and reads fail with `InvalidData`.
     Violation(u16),
 }
 
@@ -165,9 +165,19 @@ async fn converse(
     let (echo, pongs) = (&case.echo, &case.pongs);
     assert!(heard.starts_with(echo), "{label}: {} octets read of {}", heard.len(), echo.len());
     assert!(case.slack.starts_with(&heard[echo.len()..]), "{label}: too much was read");
+    let mut reason = String::new();
     match case.end {
-        End::Violation(_) => assert_eq!(end.expect_err(label).kind(), io::ErrorKind::InvalidData, "{label}"),
-        End::Peer | End::Answer(_) => end.unwrap_or_else(|error| panic!("{label}: {error}")),
+        End::Violation(_) => {
+            let error = end.expect_err(label);
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{label}");
+            reason = sentence(rule(&error));
+        }
+        End::Peer | End::Answer(None | Some(1000 | 1001)) => {
+            end.unwrap_or_else(|error| panic!("{label}: {error}"));
+        }
+        End::Answer(_) => {
+            assert_eq!(end.expect_err(label).kind(), io::ErrorKind::ConnectionAborted, "{label}");
+        }
     }
 
     // What the peer has got: whole frames, masked or not as the role demands, a Close last and only then.
@@ -183,7 +193,8 @@ async fn converse(
     assert!(answers.eq(pongs), "{label}: the pongs are not {pongs:?}");
     let data = wire::payload(frames);
     // Once a Close is under way, nothing can follow it: then the start of the echo is all that is due.
-    if case.end == End::Peer || (delivery == Delivery::WithClose && !matches!(case.end, End::Violation(_))) {
+    let ends_one_direction = matches!(case.end, End::Answer(None | Some(1000)));
+    if case.end == End::Peer || (delivery == Delivery::WithClose && ends_one_direction) {
         assert!(data == *echo, "{label}: {} octets echoed of {}", data.len(), echo.len());
     } else {
         assert!(heard.starts_with(&data), "{label}: not what was sent");
@@ -193,7 +204,7 @@ async fn converse(
         End::Answer(code) => code,
         End::Violation(code) => Some(code),
     };
-    assert_eq!(last.payload, wire::close_payload(code, ""), "{label}: the Close");
+    assert_eq!(last.payload, wire::close_payload(code, &reason), "{label}: the Close");
 }
 
 /// The application: what it read, and how that ended.

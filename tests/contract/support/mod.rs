@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub mod conformance;
+pub mod endless;
 pub mod hesitant;
 pub mod net;
 pub mod reader;
@@ -60,6 +61,15 @@ pub fn rule(error: &io::Error) -> &Error {
         .get_ref()
         .and_then(|inner| inner.downcast_ref())
         .unwrap_or_else(|| panic!("{error:?} has no rule inside"))
+}
+
+/// The reason of the Close that a broken rule makes a stream send: its sentence, as far as it fits.
+pub fn sentence(rule: &Error) -> String {
+    let mut sentence = rule.to_string();
+    while sentence.len() > 123 {
+        sentence.pop();
+    }
+    sentence
 }
 
 /// A task of which the test sees how often it was woken, and polls it when it likes.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use fastwebsockets_stream::{Config, PayloadType, Role, WebSocketStream};
 
-use super::{Mock, Transport, name, pattern, read_all, text, wire};
+use super::{Mock, Task, Transport, name, ok, pattern, read_all, text, wire};
 
 /// A frame that a peer may send. Numbers are lengths of payload.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +43,7 @@ impl Talk {
     }
 
     pub fn is_text(&self) -> bool {
-        self.config == text() || self.config == text().half_close(true)
+        self.config == text() || self.config == text().half_close(false)
     }
 
     /// Says one thing more; where it stands on the wire.
@@ -106,7 +106,13 @@ impl Talk {
         self.with(&GOODBYE)
     }
 
-    /// Reads to the end: all payload came, all Pings and the Close were answered, in order and once.
+    /// Whether the answer to the peer's Close waits for a shutdown.
+    pub fn is_half_closed(&self) -> bool {
+        self.config == self.config.clone().half_close(true) && matches!(self.close, Some((1000, _)))
+    }
+
+    /// Reads to the end: all payload came, all Pings and the Close were answered, in order and once, the Close where it is
+    /// due.
     #[track_caller]
     pub fn check(&self, mut stream: WebSocketStream<Transport>, mock: &Mock, room: usize, case: &str) {
         let case = format!("{} {case}", name(self.role));
@@ -117,8 +123,18 @@ impl Talk {
         let close = stream.peer_close().expect("the peer has closed");
         assert_eq!((close.code.map(u16::from), &*close.reason), (Some(code), reason), "{case}");
         let mut answers: Vec<_> = self.pings.iter().map(|ping| (wire::PONG, ping.clone())).collect();
-        answers.push((wire::CLOSE, wire::close_payload(Some(code), "")));
-        assert_eq!(self.sent(mock), answers, "{case}");
+        let answer = (wire::CLOSE, wire::close_payload(Some(code), ""));
+        if self.is_half_closed() {
+            assert_eq!(self.sent(mock), answers, "{case}");
+            ok(Task::default().shutdown(&mut stream));
+            assert_eq!(self.sent(mock), [answer], "{case}");
+        } else {
+            answers.push(answer);
+            assert_eq!(self.sent(mock), answers, "{case}");
+            ok(Task::default().shutdown(&mut stream));
+            assert_eq!(self.sent(mock), [], "{case}");
+        }
+        assert!(mock.state().is_shut, "{case}");
     }
 
     /// Opcode and payload of what was written, which must be masked as the role demands.

@@ -18,7 +18,7 @@ pub fn config() -> Config {
 
 /// With half-close, for what copies.
 pub fn echo_config() -> Config {
-    config().half_close(true)
+    config()
 }
 
 pub async fn listen() -> (TcpListener, u16) {

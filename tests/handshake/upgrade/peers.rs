@@ -19,7 +19,7 @@ use crate::support::{binary, bulk, echo, within};
 
 /// Where a server echoes what comes, to its end.
 async fn server(upgrader: Upgrader) -> SocketAddr {
-    let mut server = Server::new(Http::One, upgrader.config(binary().half_close(true))).await;
+    let mut server = Server::new(Http::One, upgrader.config(binary())).await;
     let address = server.address;
     tokio::spawn(async move {
         while let Some(upgrade) = server.upgrades.recv().await {
