@@ -21,6 +21,7 @@ mod orders;
 mod parts;
 mod peers;
 mod properties;
+mod random;
 mod reading;
 mod refusing;
 mod stalling;
