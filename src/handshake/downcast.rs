@@ -14,7 +14,8 @@ impl WebSocketStream<TokioIo<Upgraded>> {
     /// Calls then reach the transport directly, and [`get_ref`](Self::get_ref) gives a socket instead of a box. `T` is what
     /// was given to hyper inside a `TokioIo`: `TcpStream` for most servers. It is found under hyper's own
     /// connections and under `hyper_util::server::conn::auto`, which `axum::serve` uses. What hyper had read ahead is kept. It
-    /// may be called at any time.
+    /// may be called at any time. The transport is yours then: a socket is closed as soon as the stream is dropped, see
+    /// [there](crate#dropping-it).
     ///
     /// # Errors
     ///
