@@ -73,7 +73,7 @@
 //!
 //! Polling for reading does: Pongs and the answer to a Close leave from there, flushed, in between the frames of the
 //! writer. A stream that is never read answers nothing, and its peer may give it up. [`Config::keep_alive`] sends Pings
-//! of its own, also only while a read waits.
+//! of its own while a read waits.
 //!
 //! # What notices a dead path
 //!
@@ -123,9 +123,9 @@
 //! A stream that was shut down may be dropped at once. But a socket that is closed while bytes lie in it unread, the peer's own
 //! Close among them, is reset, and what is still on its way to the peer is lost. So the streams of [`Client`], [`Listener`],
 //! [`upgrade`] and the axum extractor leave their transport to a task of the runtime, which discards what comes until the peer
-//! has closed too: 256 KiB at most, for [`close_timeout`](Config::close_timeout) at most. Over HTTP/2 the same goes for each stream,
-//! and [`Http2::wait_idle`] waits until every one has ended, before the process does. Over a transport of your own, read to the end before you
-//! drop it.
+//! has closed too: 256 KiB at most, for [`close_timeout`](Config::close_timeout) at most. Over HTTP/2 the same goes for each stream;
+//! before the process ends, [`Http2::wait_idle`] waits until every one of them has ended. Over a transport of your own, read to the
+//! end before you drop the stream.
 //!
 //! # Errors
 //!
