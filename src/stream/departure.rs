@@ -3,6 +3,7 @@
 //! It sends nothing, so that whatever was cut off looks cut off. Except where the program has read to the end and has
 //! nothing more to say: for a `TcpStream` that is an orderly end, and so it is here.
 
+use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -19,6 +20,34 @@ use crate::protocol::Closing;
 
 /// So many reads of [`MEDIUM`] bytes discard what a peer may have sent behind its Close: about a megabyte.
 const MAX_DISCARDED: usize = 64;
+
+thread_local! {
+    static UNDER_WAY: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether a stream is being dropped on this thread. Then nobody waits, and no timer is needed: the stream may be the transport of
+/// the one that is dropped, perhaps outside of any runtime.
+pub(super) fn is_under_way() -> bool {
+    UNDER_WAY.get()
+}
+
+/// While it lives, a stream is being dropped.
+struct UnderWay {
+    /// Of another one.
+    before: bool,
+}
+
+impl UnderWay {
+    fn begin() -> Self {
+        UnderWay { before: UNDER_WAY.replace(true) }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        UNDER_WAY.set(self.before);
+    }
+}
 
 /// What the program knows of the end, and has done since.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -141,6 +170,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         if !self.closing.has_sent() {
             return;
         }
+        let _under_way = UnderWay::begin();
         // Nobody is left to be woken. Without tokio's budget: a task that has used it up would end in another way.
         let mut goodbye = pin!(tokio::task::unconstrained(poll_fn(|cx| {
             // Whatever came of it: a reset could destroy what is on its way already.

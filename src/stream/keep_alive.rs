@@ -11,8 +11,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep};
 
-use super::WebSocketStream;
 use super::push::Sink;
+use super::{WebSocketStream, departure};
 use crate::Error;
 use crate::protocol::Closing;
 use crate::protocol::encoder::MAX_CONTROL_FRAME;
@@ -82,14 +82,13 @@ impl KeepAlive {
 
     /// Waits for as long as a stream may linger, from the first call on. `Pending`: the timer has the waker.
     pub(super) fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.lingers() {
+        if !self.lingers() && Handle::try_current().is_ok() {
             self.start(LINGER, Phase::Lingering);
         }
-        // Without a timer there is no waiting.
-        if self.0.is_none() || self.is_over(cx) { Poll::Ready(()) } else { Poll::Pending }
+        // Outside of a runtime there is no waiting.
+        if !self.lingers() || self.is_over(cx) { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Outside of a runtime, where a stream may still be dropped, nothing is started.
     fn start(&mut self, interval: Duration, phase: Phase) {
         match &mut self.0 {
             Some(clock) => {
@@ -97,7 +96,7 @@ impl KeepAlive {
                 clock.timer.as_mut().reset(now.checked_add(interval).unwrap_or(now + FAR));
                 clock.phase = phase;
             }
-            None if Handle::try_current().is_err() => {}
+            None if departure::is_under_way() => {}
             None => {
                 self.0 = Some(Box::new(Clock { timer: Box::pin(tokio::time::sleep(interval)), phase }));
             }

@@ -6,10 +6,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep};
 
-use super::WebSocketStream;
+use super::{WebSocketStream, departure};
 use crate::Error;
 
 /// The state of [`Config::stall_timeout`](crate::Config::stall_timeout); without it, nothing but a null pointer.
@@ -45,8 +44,7 @@ impl Stall {
     /// Whether the writer has waited too long. `Pending`: the timer has its waker.
     fn poll_over(&mut self, cx: &mut Context<'_>, limit: Duration) -> Poll<()> {
         let now = Instant::now();
-        // Outside of a runtime, where a stream may still be dropped, there is no timer.
-        if self.0.is_none() && Handle::try_current().is_err() {
+        if departure::is_under_way() {
             return Poll::Pending;
         }
         let wait = self.0.get_or_insert_with(|| {

@@ -149,3 +149,18 @@ fn drop_of_a_stream_over_another_one_needs_no_runtime() {
     mock.set_room(0);
     drop(outer);
 }
+
+#[test]
+#[should_panic(expected = "runtime")]
+fn write_that_waits_with_a_stall_timeout_panics_outside_of_a_runtime() {
+    let (mut stream, mock) = stream(Role::Client, binary().stall_timeout(Duration::from_secs(1)));
+    mock.set_room(0);
+    let _ = Task::default().write(&mut stream, b"x");
+}
+
+#[test]
+#[should_panic(expected = "runtime")]
+fn read_that_waits_with_keep_alive_panics_outside_of_a_runtime() {
+    let (mut stream, _mock) = stream(Role::Client, binary().keep_alive(Duration::from_secs(1)));
+    let _ = Task::default().read(&mut stream, 100);
+}
