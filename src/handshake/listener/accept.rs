@@ -50,8 +50,8 @@ impl Listener {
         }
     }
 
-    /// Begins the handshake of the next connection. At the limit that one is taken all the same, for only so it is known that
-    /// somebody waits; those behind it wait in the backlog.
+    /// Begins the handshake of the next connection. At the limit that one is accepted all the same, because nothing else tells
+    /// that somebody waits; those behind it wait in the backlog.
     fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(tcp) = &self.tcp else {
             return Poll::Pending; // A handshake that ends wakes.
