@@ -36,8 +36,11 @@ const COUNTS: [usize; 5] = [1, 100, 1_000, 10_000, 20_000];
 /// Peers go no further: their memory makes a line too, and not a small one.
 const PEERS_UP_TO: usize = 1_000;
 
-/// Of heap, above raw TCP's, for an idle connection.
-const TARGET: f64 = 320.0;
+/// Of heap, above raw TCP's, for an idle connection at a server.
+const TARGET: f64 = 300.0;
+
+/// The same at a client, whose task is as long as the type: what that may weigh, see PROMISES 7.2.
+const TYPE: f64 = 320.0;
 
 /// Descriptors for all that is no connection.
 const RESERVED: u64 = 64;
@@ -284,12 +287,12 @@ fn print_growth(points: &[Point], results: &mut Results) {
         ]);
         if ours {
             // tokio rounds a server's task up to the next 128 bytes; a client's end is as long as its type.
-            for (end, metric) in [("server", SERVER_HEAP), ("client", CLIENT_HEAP)] {
+            for (end, metric, most) in [("server", SERVER_HEAP, TARGET), ("client", CLIENT_HEAP, TYPE)] {
                 let above = slope(who, metric).zip(slope(Raw::NAME, metric)).map_or(f64::NAN, |(a, b)| a - b);
                 results.check(
                     format!("scale: {who}, {end}: heap of an idle connection above raw TCP"),
-                    above <= TARGET,
-                    format!("{above:.1} bytes, of at most {TARGET}"),
+                    above <= most,
+                    format!("{above:.1} bytes, of at most {most}"),
                 );
             }
         }
