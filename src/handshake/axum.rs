@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::io;
 
 use ::axum::extract::FromRequestParts;
 use ::axum::response::{IntoResponse, Response};
@@ -47,7 +48,8 @@ use crate::{Config, PayloadType, WebSocketStream};
 pub struct WebSocketUpgrade {
     opening: Opening,
     on_upgrade: OnUpgrade,
-    upgrader: Upgrader,
+    /// Or what is wrong with what was set.
+    upgrader: Result<Upgrader, String>,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for WebSocketUpgrade {
@@ -57,42 +59,54 @@ impl<S: Send + Sync> FromRequestParts<S> for WebSocketUpgrade {
         let opening = Head::of_parts(parts).check()?;
         let on_upgrade = parts.extensions.remove::<OnUpgrade>().ok_or(Rejection::NotUpgradable)?;
         let upgrader = Upgrader::new(Config::new(PayloadType::Binary));
-        Ok(WebSocketUpgrade { opening, on_upgrade, upgrader })
+        Ok(WebSocketUpgrade { opening, on_upgrade, upgrader: Ok(upgrader) })
     }
 }
 
 impl WebSocketUpgrade {
     /// What the stream is to be like. Default: [`Config::new`] with [`PayloadType::Binary`].
     pub fn config(mut self, config: Config) -> Self {
-        self.upgrader = self.upgrader.config(config);
+        self.upgrader = self.upgrader.map(|upgrader| upgrader.config(config));
         self
     }
 
     /// Adds subprotocols that the server speaks, see [`Upgrader::subprotocols`]. Default: none.
-    pub fn subprotocols<I>(mut self, subprotocols: I) -> Self
+    ///
+    /// What that refuses makes the answer a [`Rejection::Misconfigured`], which is logged as an error.
+    pub fn subprotocols<I>(self, subprotocols: I) -> Self
     where
         I: IntoIterator,
         I::Item: Into<String>,
     {
-        self.upgrader = self.upgrader.subprotocols(subprotocols);
-        self
+        self.set(|upgrader| upgrader.subprotocols(subprotocols))
     }
 
     /// Which web pages may connect, see [`Origins`]. Default: all.
     pub fn origins(mut self, origins: Origins) -> Self {
-        self.upgrader = self.upgrader.origins(origins);
+        self.upgrader = self.upgrader.map(|upgrader| upgrader.origins(origins));
         self
     }
 
     /// Adds a header field to the answer that accepts, see [`Upgrader::header`]. Default: none.
-    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.upgrader = self.upgrader.header(name, value);
+    ///
+    /// What that refuses makes the answer a [`Rejection::Misconfigured`], which is logged as an error.
+    pub fn header<K, V>(self, name: K, value: V) -> Self
+    where
+        HeaderName: TryFrom<K, Error: Into<http::Error>>,
+        HeaderValue: TryFrom<V, Error: Into<http::Error>>,
+    {
+        self.set(|upgrader| upgrader.header(name, value))
+    }
+
+    /// The first thing that is wrong is the one that is told.
+    fn set(mut self, set: impl FnOnce(Upgrader) -> io::Result<Upgrader>) -> Self {
+        self.upgrader = self.upgrader.and_then(|upgrader| set(upgrader).map_err(|error| error.to_string()));
         self
     }
 
     /// The subprotocol that the answer will name, of those set so far.
     pub fn selected_subprotocol(&self) -> Option<&str> {
-        self.upgrader.choose(&self.opening.subprotocols)?.to_str().ok()
+        self.upgrader.as_ref().ok()?.choose(&self.opening.subprotocols)?.to_str().ok()
     }
 
     /// Answers the request, and runs `serve` with the stream, in a task of its own, once the answer has been sent.
@@ -104,8 +118,14 @@ impl WebSocketUpgrade {
         F: FnOnce(WebSocketStream<TokioIo<Upgraded>>) -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        let config = self.upgrader.to_config();
-        let (response, subprotocol) = match self.upgrader.accept(self.opening) {
+        let accepted = match self.upgrader {
+            Ok(upgrader) => upgrader.accept(self.opening).map(|accepted| (accepted, upgrader.to_config())),
+            Err(reason) => {
+                tracing::error!(reason, "no WebSocket: the answer cannot be what it was set to");
+                Err(Rejection::Misconfigured { reason })
+            }
+        };
+        let ((response, subprotocol), config) = match accepted {
             Ok(accepted) => accepted,
             Err(rejection) => return IntoResponse::into_response(rejection),
         };
@@ -118,7 +138,7 @@ impl WebSocketUpgrade {
                 }
             }
         });
-        response.map(::axum::body::Body::new)
+        response.map(|()| ::axum::body::Body::empty())
     }
 }
 

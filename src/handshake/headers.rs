@@ -60,10 +60,20 @@ pub(super) fn is_key(key: &[u8]) -> bool {
 }
 
 /// Whether this is a token of HTTP (RFC 9110, section 5.6.2), as the name of a subprotocol must be.
-#[cfg(feature = "connect")]
 pub(super) fn is_token(name: &[u8]) -> bool {
     let of_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
     !name.is_empty() && name.iter().all(of_token)
+}
+
+/// A header field, of whatever `http`'s own builders take.
+pub(super) fn field<K, V>(name: K, value: V) -> http::Result<(HeaderName, HeaderValue)>
+where
+    HeaderName: TryFrom<K, Error: Into<http::Error>>,
+    HeaderValue: TryFrom<V, Error: Into<http::Error>>,
+{
+    let name = HeaderName::try_from(name).map_err(Into::into)?;
+    let value = HeaderValue::try_from(value).map_err(Into::into)?;
+    Ok((name, value))
 }
 
 /// Whether a field belongs to the handshake itself, or would give it a body, so that a caller cannot set it.

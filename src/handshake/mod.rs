@@ -13,6 +13,8 @@ mod rejection;
 mod request;
 #[cfg(feature = "upgrade")]
 mod upgrade;
+#[cfg(feature = "upgrade")]
+mod upgrader;
 
 #[cfg(any(feature = "upgrade", feature = "connect"))]
 mod ending;
@@ -45,4 +47,6 @@ pub use rejection::Rejection;
 #[cfg(any(feature = "listener", feature = "connect"))]
 pub use transport::MaybeTlsStream;
 #[cfg(feature = "upgrade")]
-pub use upgrade::{Upgrade, Upgrader, is_upgrade_request, upgrade};
+pub use upgrade::{Upgrade, is_upgrade_request, upgrade};
+#[cfg(feature = "upgrade")]
+pub use upgrader::Upgrader;

@@ -111,7 +111,7 @@ impl Upgrader {
 }
 
 /// The response to a request, and the subprotocol.
-type Decision = Result<(Response<Full<Bytes>>, Option<String>), Rejection>;
+type Decision = Result<(Response<()>, Option<String>), Rejection>;
 
 /// What remains of a request that was answered.
 type Outcome = Result<(request::Parts, Option<String>), Rejection>;
@@ -175,7 +175,7 @@ impl<F: Fn(&Request<Incoming>) -> Decision> Service<Request<Incoming>> for Answe
                 let (mut parts, _) = request.into_parts();
                 // It would never be fulfilled: the connection is taken over directly.
                 parts.extensions.remove::<OnUpgrade>();
-                (response, Ok((parts, subprotocol)))
+                (response.map(|()| Full::default()), Ok((parts, subprotocol)))
             }
             Err(rejection) => {
                 let mut response = rejection.clone().into_response();

@@ -96,11 +96,11 @@ pub enum Rejection {
         /// What came, or the beginning of it.
         received: String,
     },
-    /// The server was told to add a field of the handshake's own to its answer. Answer: 500.
-    #[error("the server is to answer with {name}, which belongs to the handshake itself")]
-    ReservedHeader {
-        /// Its name, in lower case.
-        name: HeaderName,
+    /// The server was told to answer with what cannot be sent. Answer: 500.
+    #[error("the server cannot answer as it was told to: {reason}")]
+    Misconfigured {
+        /// What is wrong.
+        reason: String,
     },
     /// The request does not come from a connection that can be upgraded. Answer: 500.
     #[error("the server does not support upgrades on this connection (with hyper: with_upgrades())")]
@@ -124,7 +124,7 @@ impl Rejection {
             Rejection::Path { .. } => StatusCode::NOT_FOUND,
             Rejection::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Rejection::WebSocketVersion { over_http2: false, .. } => StatusCode::UPGRADE_REQUIRED,
-            Rejection::ReservedHeader { .. } | Rejection::NotUpgradable => StatusCode::INTERNAL_SERVER_ERROR,
+            Rejection::Misconfigured { .. } | Rejection::NotUpgradable => StatusCode::INTERNAL_SERVER_ERROR,
             Rejection::Protocol { .. } => StatusCode::NOT_IMPLEMENTED,
         }
     }

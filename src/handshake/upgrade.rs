@@ -8,8 +8,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use fastwebsockets::Role;
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::upgrade::{OnUpgrade, Upgraded};
@@ -17,12 +15,9 @@ use hyper_util::rt::TokioIo;
 #[cfg(feature = "http2")]
 use tokio::runtime::Handle;
 
-use super::ending;
-use super::headers;
-use super::origin::Origins;
-use super::rejection::Rejection;
-use super::request::{Answer, Head, Opening};
-use crate::{Config, WebSocketStream};
+use super::request::Head;
+use super::{Rejection, Upgrader, ending};
+use crate::{Config, Role, WebSocketStream};
 
 /// Answers a request for a WebSocket, in any service of hyper 1: the response, and the stream that begins once the
 /// response has been sent.
@@ -65,91 +60,7 @@ pub fn is_upgrade_request<B>(request: &Request<B>) -> bool {
     Head::of(request).asks_for_websocket()
 }
 
-/// How a server answers requests for a WebSocket.
-///
-/// # On the wire
-///
-/// Over HTTP/1.1 the request must be what RFC 6455, section 4.2.1 demands, and is answered with 101. Over HTTP/2 (feature
-/// `http2`) it must be an extended CONNECT for `websocket` (RFC 8441), and is answered with 200; many streams share one
-/// connection then. A client may send one only if the server has announced it: with hyper,
-/// [`enable_connect_protocol`](hyper::server::conn::http2::Builder::enable_connect_protocol), which `axum::serve` has set. Where it is missing,
-/// browsers fall back to HTTP/1.1, and [`Http2`](crate::Http2) has an error that says so. The streams share the
-/// connection's flow-control window: as hyper comes, one that is not read can take all of it (1 MiB) and stop the others, unless
-/// [`initial_stream_window_size`](hyper::server::conn::http2::Builder::initial_stream_window_size) is a fraction of it.
-///
-/// A connection, or a stream of HTTP/2, is ended before it is reset: where one is dropped after its Close has been sent, a task
-/// of the runtime goes on discarding what comes until the client has ended it too, for [`Config::close_timeout`] at most, as
-/// said in the [crate's documentation](crate#dropping-it). The runtime needs a timer for that, unless the limit is
-/// [`Duration::MAX`](std::time::Duration::MAX).
-///
-/// No extension is negotiated. What breaks a rule gets the answer that [`Rejection`] names.
-///
-/// # Examples
-///
-/// ```
-/// # fn main() -> std::io::Result<()> {
-/// use fastwebsockets_stream::{Config, Origins, PayloadType, Upgrader};
-///
-/// let upgrader = Upgrader::new(Config::new(PayloadType::Binary))
-///     .subprotocols(["tunnel.v2", "tunnel.v1"])
-///     .origins(Origins::list(["https://app.example"])?);
-/// # let _ = upgrader;
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Clone)]
-pub struct Upgrader {
-    config: Config,
-    subprotocols: Vec<String>,
-    origins: Origins,
-    headers: HeaderMap,
-}
-
 impl Upgrader {
-    /// Answers with streams of this [`Config`]; without subprotocols and further header fields; to any origin.
-    pub fn new(config: Config) -> Self {
-        Upgrader { config, subprotocols: Vec::new(), origins: Origins::any(), headers: HeaderMap::new() }
-    }
-
-    /// Answers with streams of this [`Config`] instead.
-    #[must_use]
-    pub fn config(mut self, config: Config) -> Self {
-        self.config = config;
-        self
-    }
-
-    /// Adds subprotocols that the server speaks (RFC 6455, section 1.9). Default: none.
-    ///
-    /// The first one on the *client's* list that is among them is chosen; their own order does not count. If there is none,
-    /// the answer names none, and it is the client that decides (browsers then fail). One that is no token of HTTP is never
-    /// chosen.
-    #[must_use]
-    pub fn subprotocols<I>(mut self, subprotocols: I) -> Self
-    where
-        I: IntoIterator,
-        I::Item: Into<String>,
-    {
-        self.subprotocols.extend(subprotocols.into_iter().map(Into::into));
-        self
-    }
-
-    /// Which web pages may connect. Default: all.
-    #[must_use]
-    pub fn origins(mut self, origins: Origins) -> Self {
-        self.origins = origins;
-        self
-    }
-
-    /// Adds a header field to the answer that accepts. Default: none.
-    ///
-    /// One of the handshake's own (`Connection`, `Upgrade`, `Sec-WebSocket-*`, or one that announces a body) makes
-    /// every answer a [`Rejection::ReservedHeader`].
-    #[must_use]
-    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.append(name, value);
-        self
-    }
-
     /// Answers a request: the response, and the stream that begins once the response has been sent.
     ///
     /// A request that is refused has its answer too, and a stream that fails with the same [`Rejection`]. The request may
@@ -168,75 +79,11 @@ impl Upgrader {
         });
         match accepted {
             Ok(((response, subprotocol), on_upgrade)) => {
-                let upgrade = Upgrade::new(on_upgrade, &response, self.config.clone(), subprotocol);
-                (response, upgrade)
+                let upgrade = Upgrade::new(on_upgrade, &response, self.to_config(), subprotocol);
+                (response.map(|()| Full::default()), upgrade)
             }
             Err(rejection) => (rejection.clone().into_response(), Upgrade::refused(rejection)),
         }
-    }
-
-    /// Decides on a request that keeps the rules: the response, and the subprotocol, if any.
-    pub(super) fn accept(
-        &self,
-        opening: Opening,
-    ) -> Result<(Response<Full<Bytes>>, Option<String>), Rejection> {
-        if let Some(name) = self.headers.keys().find(|name| headers::is_reserved(name)) {
-            return Err(Rejection::ReservedHeader { name: name.clone() });
-        }
-        let host = opening.host.as_ref().map(HeaderValue::as_bytes);
-        if let Some(origin) = opening.origin.as_ref().map(HeaderValue::as_bytes)
-            && !self.origins.allow(origin, host)
-        {
-            return Err(Rejection::Origin { received: headers::excerpt(origin) });
-        }
-        let subprotocol = self.choose(&opening.subprotocols);
-
-        let mut response = Response::new(Full::default());
-        *response.headers_mut() = self.headers.clone();
-        let fields = response.headers_mut();
-        if let Some(chosen) = subprotocol {
-            fields.insert(header::SEC_WEBSOCKET_PROTOCOL, chosen.clone());
-        }
-        match opening.answer {
-            Answer::SwitchingProtocols { accept } => {
-                fields.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-                fields.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-                fields.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
-                *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-            }
-            Answer::Connected => *response.status_mut() = StatusCode::OK,
-        }
-        Ok((response, subprotocol.and_then(|chosen| chosen.to_str().ok()).map(str::to_owned)))
-    }
-
-    /// The first of the client's subprotocols that is one of ours (RFC 6455, section 4.2.2, item 5.5).
-    pub(super) fn choose<'a>(&self, theirs: &'a [HeaderValue]) -> Option<&'a HeaderValue> {
-        theirs.iter().find(|theirs| self.subprotocols.iter().any(|ours| **theirs == **ours))
-    }
-
-    #[cfg(any(feature = "axum", feature = "listener"))]
-    pub(super) fn to_config(&self) -> Config {
-        self.config.clone()
-    }
-}
-
-/// The names of the header fields alone: a value may be a cookie.
-impl fmt::Debug for Upgrader {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let headers: Vec<_> = self.headers.keys().collect();
-        f.debug_struct("Upgrader")
-            .field("config", &self.config)
-            .field("subprotocols", &self.subprotocols)
-            .field("origins", &self.origins)
-            .field("headers", &headers)
-            .finish()
-    }
-}
-
-/// As [`Upgrader::new`].
-impl From<Config> for Upgrader {
-    fn from(config: Config) -> Self {
-        Upgrader::new(config)
     }
 }
 

@@ -80,8 +80,10 @@ async fn what_the_client_asks_is_what_the_listener_gets_and_answers() {
     let server = HeaderName::from_static("x-server");
     let upgrader = Upgrader::new(Config::new(PayloadType::Text))
         .subprotocols(["v1", "v2"])
+        .unwrap()
         .origins(Origins::list(["https://app.example"]).unwrap())
-        .header(server.clone(), HeaderValue::from_static("ours"));
+        .header(server.clone(), HeaderValue::from_static("ours"))
+        .unwrap();
     let mut listener = Listener::bind("127.0.0.1:0", upgrader).await.unwrap().path("/chat");
     let url = format!("ws://ann:secret@{}/chat?room=1", listener.local_addr());
 
@@ -123,7 +125,7 @@ async fn hyper_service_is_reached_over_http1_and_its_socket_comes_back() {
 
 #[tokio::test]
 async fn many_streams_share_one_http2_connection() {
-    let mut server = Server::new(Http::Two, Upgrader::new(binary()).subprotocols(["v1"])).await;
+    let mut server = Server::new(Http::Two, Upgrader::new(binary()).subprotocols(["v1"]).unwrap()).await;
     tokio::spawn(async move {
         while let Some(upgrade) = server.upgrades.recv().await {
             tokio::spawn(async { echo(upgrade.await?).await });
@@ -165,7 +167,7 @@ async fn axum_handler_is_reached_over_both_versions() {
 async fn handshake_over_any_transport_leaves_it_bare() {
     let (near, far) = tokio::io::duplex(1);
     let (mut near, mut far) = ((near, std::rc::Rc::new(())), (far, std::rc::Rc::new(())));
-    let upgrader = Upgrader::new(binary()).subprotocols(["v1"]);
+    let upgrader = Upgrader::new(binary()).subprotocols(["v1"]).unwrap();
     let client = Client::new(binary()).subprotocols(["v1"]);
     let both =
         async { tokio::join!(client.over(&mut near.0, "ws://host/path?q"), upgrader.over(&mut far.0)) };

@@ -36,7 +36,9 @@ async fn extended_connect_is_answered_with_200_and_nothing_of_http1() {
     for http in EITHER {
         let upgrader = Upgrader::new(binary())
             .subprotocols(["tunnel"])
-            .header(HeaderName::from_static("x-server"), HeaderValue::from_static("1"));
+            .unwrap()
+            .header(HeaderName::from_static("x-server"), HeaderValue::from_static("1"))
+            .unwrap();
         let mut server = Server::new(http, upgrader).await;
         let client = Client::connect(server.address).await;
         assert!(client.announced);

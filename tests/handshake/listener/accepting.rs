@@ -32,7 +32,9 @@ async fn request_of_the_rfc_gets_exactly_the_answer_of_the_rfc() {
 async fn accepted_has_the_stream_the_request_and_the_address() {
     let upgrader = Upgrader::new(Config::new(PayloadType::Text))
         .subprotocols(["tunnel"])
-        .header(HeaderName::from_static("x-server"), HeaderValue::from_static("1"));
+        .unwrap()
+        .header(HeaderName::from_static("x-server"), HeaderValue::from_static("1"))
+        .unwrap();
     let mut listener = listener_of(upgrader).await;
     let mut raw = Raw::connect(listener.local_addr()).await;
     let request = Request::new()
@@ -206,7 +208,7 @@ async fn listener_is_a_stream_of_what_it_accepts() {
 #[tokio::test]
 async fn listener_shows_its_settings_and_no_values_of_header_fields() {
     let upgrader =
-        Upgrader::new(binary()).header(http::header::SET_COOKIE, HeaderValue::from_static("secret"));
+        Upgrader::new(binary()).header(http::header::SET_COOKIE, HeaderValue::from_static("secret")).unwrap();
     let listener = listener_of(upgrader).await.path("/chat");
     let shown = format!("{listener:?}");
     assert!(shown.contains("set-cookie") && shown.contains("/chat") && !shown.contains("secret"), "{shown}");

@@ -1,6 +1,8 @@
 //! Good requests, and what their answers say.
 
-use fastwebsockets_stream::{Config, Rejection, Upgrader, upgrade};
+use std::io;
+
+use fastwebsockets_stream::{Config, Upgrader, upgrade};
 use http::{HeaderName, HeaderValue};
 use hyper::Request as HyperRequest;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -65,7 +67,7 @@ async fn request_written_otherwise_is_accepted() {
 #[tokio::test]
 async fn subprotocol_is_the_first_of_the_clients_that_the_server_speaks() {
     let ours = ["v1", "v2", "Chat"];
-    let mut server = Server::new(Http::One, Upgrader::new(binary()).subprotocols(ours)).await;
+    let mut server = Server::new(Http::One, Upgrader::new(binary()).subprotocols(ours).unwrap()).await;
     for (fields, chosen) in [
         (vec!["v2, v1"], Some("v2")),
         (vec!["v1,v2"], Some("v1")),
@@ -95,8 +97,9 @@ async fn subprotocol_is_the_first_of_the_clients_that_the_server_speaks() {
 async fn further_fields_are_in_the_answer_that_accepts_and_in_no_other() {
     let name = HeaderName::from_static("set-cookie");
     let upgrader = Upgrader::new(binary())
-        .header(name.clone(), HeaderValue::from_static("a=1"))
-        .header(name, HeaderValue::from_static("b=secret"));
+        .header(name, HeaderValue::from_static("a=1"))
+        .and_then(|upgrader| upgrader.header("Set-Cookie", "b=secret"))
+        .unwrap();
     assert!(!format!("{upgrader:?}").contains("secret"), "{upgrader:?}");
     let server = Server::new(Http::One, upgrader).await;
     let mut raw = Raw::connect(server.address).await;
@@ -106,27 +109,38 @@ async fn further_fields_are_in_the_answer_that_accepts_and_in_no_other() {
     assert_eq!((accepted.status(), accepted.all("set-cookie")), (101, vec!["a=1", "b=secret"]));
 }
 
-#[tokio::test]
-async fn field_of_the_handshakes_own_makes_the_server_refuse_to_say_it() {
-    for name in [
-        "connection",
-        "upgrade",
-        "content-length",
-        "transfer-encoding",
-        "sec-websocket-accept",
-        "sec-websocket-extensions",
-        "sec-websocket-protocol",
-        "sec-websocket-anything",
+#[test]
+fn what_no_answer_can_say_is_an_error_where_it_is_set() {
+    for (name, value, says) in [
+        ("connection", "x", "the field connection belongs to the handshake itself"),
+        ("Upgrade", "x", "the field upgrade belongs to the handshake itself"),
+        ("content-length", "0", "the field content-length belongs to the handshake itself"),
+        ("transfer-encoding", "x", "the field transfer-encoding belongs to the handshake itself"),
+        ("sec-websocket-accept", "x", "the field sec-websocket-accept belongs to the handshake itself"),
+        (
+            "sec-websocket-extensions",
+            "x",
+            "the field sec-websocket-extensions belongs to the handshake itself",
+        ),
+        ("Sec-WebSocket-Protocol", "x", "the field sec-websocket-protocol belongs to the handshake itself"),
+        ("sec-websocket-anything", "x", "the field sec-websocket-anything belongs to the handshake itself"),
+        ("x-a\r\nx-b", "x", "invalid HTTP header name"),
+        ("", "x", "invalid HTTP header name"),
+        ("x-a", "b\r\nx-c: d", "failed to parse header value"),
+        ("x-a", "b\nc", "failed to parse header value"),
+        ("x-a", "b\0", "failed to parse header value"),
     ] {
-        let name = HeaderName::from_static(name);
-        let upgrader = Upgrader::new(binary()).header(name.clone(), HeaderValue::from_static("1"));
-        let mut server = Server::new(Http::One, upgrader).await;
-        let answer = Raw::connect(server.address).await.ask(&Request::new()).await;
-        let says = format!("the server is to answer with {name}, which belongs to the handshake itself\n");
-        assert_eq!(answer.all("connection").len(), 0);
-        assert_eq!((answer.status(), answer.body), (500, says));
-        let rejection = Rejection::ReservedHeader { name };
-        assert_eq!(server.upgrade().await.rejection(), Some(&rejection));
+        let error = Upgrader::new(binary()).header(name, value).unwrap_err();
+        assert_eq!(
+            (error.kind(), error.to_string()),
+            (io::ErrorKind::InvalidInput, says.to_owned()),
+            "{name:?}"
+        );
+    }
+    for name in ["", "a b", "a,b", "a\r\n", "früh"] {
+        let error = Upgrader::new(binary()).subprotocols(["v1", name]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{name:?}");
+        assert!(error.to_string().ends_with("expected a token of HTTP"), "{error}");
     }
 }
 

@@ -31,7 +31,7 @@ async fn server(upgrader: Upgrader) -> SocketAddr {
 
 #[tokio::test]
 async fn tungstenite_is_accepted_echoed_and_closed() {
-    let address = server(Upgrader::new(binary()).subprotocols(["tunnel"])).await;
+    let address = server(Upgrader::new(binary()).subprotocols(["tunnel"]).unwrap()).await;
     let mut request = format!("ws://{}/", address).into_client_request().unwrap();
     request.headers_mut().insert("sec-websocket-protocol", "chat, tunnel".parse().unwrap());
     let (mut socket, response) = within(tokio_tungstenite::connect_async(request)).await.unwrap();
