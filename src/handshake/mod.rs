@@ -3,6 +3,9 @@
 #[cfg(any(feature = "upgrade", feature = "connect"))]
 mod headers;
 
+#[cfg(any(feature = "listener", feature = "connect"))]
+mod http1;
+
 #[cfg(feature = "upgrade")]
 mod downcast;
 #[cfg(feature = "upgrade")]
