@@ -171,13 +171,15 @@ pub use handshake::Proxy;
 #[cfg(feature = "axum")]
 pub use handshake::axum;
 #[cfg(feature = "listener")]
-pub use handshake::{Accepted, Incoming, Listener, ListenerAddr, Opened};
+pub use handshake::{Accepted, Incoming, Listener, ListenerAddr, Opened, Requests, UpgradeRequest};
 #[cfg(feature = "connect")]
 pub use handshake::{Client, ConnectError, Connector, connect};
 #[cfg(all(feature = "connect", feature = "http2"))]
 pub use handshake::{Http2, Http2Stream};
+#[cfg(any(feature = "upgrade", feature = "listener"))]
+pub use handshake::{Origins, Rejection, Upgrader};
 #[cfg(feature = "upgrade")]
-pub use handshake::{Origins, Rejection, Upgrade, Upgrader, is_upgrade_request, upgrade};
+pub use handshake::{Upgrade, is_upgrade_request, upgrade};
 pub use stream::{Parts, WebSocketStream};
 
 pub use fastwebsockets::{CloseCode, OpCode, Role};

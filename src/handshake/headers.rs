@@ -1,9 +1,9 @@
 //! What both ends need of HTTP's header fields and of section 4 of RFC 6455. Nothing here reads or writes.
 
 use base64::Engine;
-#[cfg(feature = "upgrade")]
+#[cfg(any(feature = "upgrade", feature = "listener"))]
 use base64::alphabet::STANDARD;
-#[cfg(feature = "upgrade")]
+#[cfg(any(feature = "upgrade", feature = "listener"))]
 use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 use base64::prelude::BASE64_STANDARD;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -49,12 +49,12 @@ pub(super) fn accept_for(key: &[u8]) -> String {
 }
 
 /// The 4 bits that a key has too many may be anything (RFC 4648, section 3.5); some clients make keys of letters.
-#[cfg(feature = "upgrade")]
+#[cfg(any(feature = "upgrade", feature = "listener"))]
 const LENIENT: GeneralPurpose =
     GeneralPurpose::new(&STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
 
 /// Whether this is a key: 16 bytes in base64 (section 4.1, item 7).
-#[cfg(feature = "upgrade")]
+#[cfg(any(feature = "upgrade", feature = "listener"))]
 pub(super) fn is_key(key: &[u8]) -> bool {
     LENIENT.decode(key).is_ok_and(|nonce| nonce.len() == 16)
 }
@@ -99,7 +99,7 @@ mod tests {
         assert_eq!(accept_for(b"dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     }
 
-    #[cfg(feature = "upgrade")]
+    #[cfg(any(feature = "upgrade", feature = "listener"))]
     #[test]
     fn key_is_16_bytes_in_base64() {
         assert!(is_key(b"dGhlIHNhbXBsZSBub25jZQ=="));

@@ -4,6 +4,7 @@ mod accept;
 mod handshake;
 mod handshakes;
 mod incoming;
+mod requests;
 
 use std::fmt;
 use std::future::Future;
@@ -13,7 +14,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::request;
+use http::{Uri, request};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, ToSocketAddrs, lookup_host};
 use tokio::time::Sleep;
 
@@ -23,9 +24,7 @@ use crate::WebSocketStream;
 use handshake::Settings;
 use handshakes::Handshakes;
 pub use incoming::{Incoming, ListenerAddr};
-
-/// Long enough for TLS and an HTTP request over a slow mobile link, short enough not to keep much for a client that does not mean it.
-const TIME_LIMIT: Duration = Duration::from_secs(10);
+pub use requests::Requests;
 
 /// More than a server completes in the time that one handshake takes. Together they hold a few MiB, and with clients that send
 /// as much as they may some tens of MiB.
@@ -142,7 +141,7 @@ impl Listener {
         Ok(Listener {
             local_addr: tcp.local_addr()?,
             tcp: Some(tcp),
-            settings: Arc::new(Settings::new(upgrader.into(), TIME_LIMIT)),
+            settings: Arc::new(Settings::new(upgrader.into())),
             handshakes: Handshakes::new(MAX_HANDSHAKES),
             next: None,
             pause: None,
@@ -153,10 +152,23 @@ impl Listener {
     /// The one path at which there is a WebSocket, such as `/tunnel`; a request for another gets 404. Default: all.
     ///
     /// It is compared as it is, without decoding. The query does not count.
-    #[must_use]
-    pub fn path(mut self, path: impl Into<String>) -> Self {
-        Arc::make_mut(&mut self.settings).path = Some(path.into());
-        self
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for what no request can ask for: a path that does not begin with a slash, or has a query, a fragment, or what must
+    /// be percent-encoded.
+    pub fn path(mut self, path: impl Into<String>) -> io::Result<Self> {
+        let path = path.into();
+        // As a request's target is read.
+        let asked = path.starts_with('/').then(|| Uri::try_from(&path).ok()).flatten();
+        if asked.is_none_or(|asked| asked.path() != path) {
+            let reason = format!(
+                "no request can ask for the path {path:?}; expected one that begins with a slash, percent-encoded, without a query"
+            );
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+        }
+        Arc::make_mut(&mut self.settings).path = Some(path);
+        Ok(self)
     }
 
     /// Speaks TLS on every connection. Default: does not.
@@ -187,12 +199,11 @@ impl Listener {
         self
     }
 
-    /// How long TLS, the request and the answer may take in all. Default: 10 s.
-    ///
-    /// A client that sends its header fields a byte at a time is cut after that. [`Duration::MAX`] waits without a limit.
+    /// How long TLS, the request and the answer may take in all, as [`Upgrader::time_limit`]. Default: 10 s.
     #[must_use]
     pub fn time_limit(mut self, limit: Duration) -> Self {
-        Arc::make_mut(&mut self.settings).time_limit = limit;
+        let settings = Arc::make_mut(&mut self.settings);
+        settings.upgrader = settings.upgrader.clone().time_limit(limit);
         self
     }
 
@@ -275,6 +286,7 @@ impl fmt::Debug for Listener {
             .field("settings", &self.settings)
             .field("max_handshakes", &self.handshakes.limit)
             .field("handshakes", &self.handshakes.len())
+            .field("deciding", &self.handshakes.deciding())
             .field("lingering", &self.handshakes.lingering())
             .field("waiting", &self.next.is_some())
             .finish_non_exhaustive()

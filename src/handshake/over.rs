@@ -1,39 +1,18 @@
 //! The server's end over a transport that is there.
 
-use std::convert::Infallible;
 use std::fmt;
-use std::future::{Ready, poll_fn, ready};
 use std::io;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
-use bytes::Bytes;
-use fastwebsockets::Role;
-use http::header::{self, HeaderValue};
-use http::{Request, Response, request};
-use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::Service;
-use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::timeout;
+use http::request;
+use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::request::Head;
+use super::asking::UpgradeRequest;
+use super::deadline::Deadline;
+use super::serving::{self, Asked, Failure};
 use super::{Rejection, Upgrader};
 use crate::WebSocketStream;
 
-/// As much as a request may have before its end is in sight. Browsers and servers draw the line at 8 to 16 KiB.
-const MAX_HEAD: usize = 32 * 1024;
-
-/// As much as a client that was refused may still send while it reads the answer.
-const MAX_REST: u64 = 64 * 1024;
-
-/// As long as such a client may take to read it.
-const LINGER: Duration = Duration::from_secs(2);
-
-/// What [`Upgrader::over`] gives.
+/// What [`Upgrader::over`] and [`UpgradeRequest::accept`] give.
 #[non_exhaustive]
 pub struct Opened<S> {
     /// The stream, over the bare transport.
@@ -58,17 +37,21 @@ impl<S> fmt::Debug for Opened<S> {
 impl Upgrader {
     /// Does the whole handshake on a connection that a client has opened: TLS of any kind, a Unix socket, another stream.
     ///
-    /// It reads one request of HTTP/1.1, of at most 32 KiB, and answers it; where it accepts, the transport comes back bare
-    /// inside the stream, with every byte that came behind the request. It needs to be neither `Send` nor `'static`.
+    /// It reads one request of HTTP/1.1 and answers it; where it accepts, the transport comes back bare inside the stream, with
+    /// every byte that came behind the request. It needs to be neither `Send` nor `'static`. To decide on the request first,
+    /// there is [`request_over`](Self::request_over).
     ///
-    /// There is no time limit: put a [`timeout`](tokio::time::timeout) around it, or a client that says nothing holds it for ever.
-    /// ([`Listener`](crate::Listener) has one.)
+    /// # Limits
+    ///
+    /// 10 seconds, or what [`time_limit`](Self::time_limit) says; 64 KiB for the request, 16 KiB for its first line, 256 header
+    /// fields. At most 4 KiB are read ahead behind it.
     ///
     /// # Errors
     ///
     /// - `InvalidData`: the request was refused, and answered; inside is the [`Rejection`].
     /// - `UnexpectedEof`: the client left before its request had ended.
-    /// - `Other`: what came is no HTTP, or the transport failed; inside is hyper's own error.
+    /// - `TimedOut`: the time limit has passed.
+    /// - The transport's own.
     ///
     /// # Cancel safety
     ///
@@ -76,20 +59,20 @@ impl Upgrader {
     ///
     /// # Panics
     ///
-    /// In a runtime without timers, where a request is refused: the client has 2 seconds to read the answer.
+    /// In a runtime without timers, unless the time limit is [`Duration::MAX`](std::time::Duration::MAX) and the request is
+    /// accepted: a client that is refused has 2 seconds to read the answer.
     ///
     /// # Examples
     ///
     /// ```no_run
     /// # #[cfg(unix)]
     /// # async fn serve() -> std::io::Result<()> {
-    /// use std::time::Duration;
     /// use fastwebsockets_stream::{Config, PayloadType, Upgrader};
     ///
     /// let listener = tokio::net::UnixListener::bind("/run/service.sock")?;
     /// let upgrader = Upgrader::new(Config::new(PayloadType::Binary));
     /// let (socket, _) = listener.accept().await?;
-    /// let opened = tokio::time::timeout(Duration::from_secs(10), upgrader.over(socket)).await??;
+    /// let opened = upgrader.over(socket).await?;
     /// println!("{} has been asked for", opened.request.uri);
     /// # Ok(())
     /// # }
@@ -98,93 +81,71 @@ impl Upgrader {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let decide = |request: &Request<Incoming>| self.accept(Head::of(request).check()?);
-        match open(io, self, decide).await {
-            Ok(opened) => Ok(opened),
-            Err(failure) => {
-                let (error, answered) = *failure;
-                linger(answered).await;
-                Err(error)
-            }
+        let deadline = Deadline::after(self.limit());
+        let (io, asked) = self.receive_over(io, deadline).await?;
+        let accepted = deadline.cut(serving::accept(io, asked, self)).await;
+        Ok(accepted.ok_or_else(|| too_late(deadline, "the client did not take the answer"))??)
+    }
+
+    /// Reads and checks a request on a connection that a client has opened, and leaves the decision to the caller.
+    ///
+    /// What breaks a rule is refused here already. Limits, errors, cancellation and panics are as for [`over`](Self::over); the time limit
+    /// goes on until the request is answered.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn serve(socket: tokio::net::TcpStream) -> std::io::Result<()> {
+    /// use fastwebsockets_stream::{Config, PayloadType, Upgrader};
+    /// use http::Response;
+    ///
+    /// let upgrader = Upgrader::new(Config::new(PayloadType::Binary));
+    /// let request = upgrader.request_over(socket).await?;
+    /// if request.head().uri.path() == "/tunnel" {
+    ///     let opened = request.header("X-Served-By", "one")?.accept().await?;
+    /// #   drop(opened);
+    /// } else {
+    ///     request.refuse(Response::builder().status(404).body("no such tunnel").expect("it is valid")).await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn request_over<S>(&self, io: S) -> io::Result<UpgradeRequest<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let deadline = Deadline::after(self.limit());
+        let (io, asked) = self.receive_over(io, deadline).await?;
+        Ok(UpgradeRequest::new(io, asked, self.clone(), deadline))
+    }
+
+    /// Reads and checks the request, or refuses it.
+    async fn receive_over<S>(&self, mut io: S, deadline: Deadline) -> io::Result<(S, Asked)>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let received = deadline.cut(serving::receive(&mut io, self, None)).await;
+        match received.ok_or_else(|| too_late(deadline, "the request had not come"))? {
+            Ok(asked) => Ok((io, asked)),
+            Err(Failure::Rejected(rejection)) => Err(self.reject(io, rejection, deadline).await),
+            Err(failure) => Err(failure.into()),
         }
+    }
+
+    async fn reject<S>(&self, mut io: S, rejection: Rejection, deadline: Deadline) -> io::Error
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        // Whether the client hears of it is its own affair.
+        if let Some(Ok(())) = deadline.cut(serving::refuse(&mut io, &rejection.to_response())).await {
+            serving::linger(io).await;
+        }
+        Failure::Rejected(rejection).into()
     }
 }
 
-/// The response to a request, and the subprotocol.
-type Decision = Result<(Response<()>, Option<String>), Rejection>;
-
-/// What remains of a request that was answered.
-type Outcome = Result<(request::Parts, Option<String>), Rejection>;
-
-/// Why there is no stream, and the transport, for the client may have an answer.
-pub(super) type Failure<S> = Box<(io::Error, S)>;
-
-/// Answers the one request of a connection as `decide` says.
-pub(super) async fn open<S, F>(io: S, upgrader: &Upgrader, decide: F) -> Result<Opened<S>, Failure<S>>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-    F: Fn(&Request<Incoming>) -> Decision + Unpin,
-{
-    let mut http = http1::Builder::new();
-    http.max_buf_size(MAX_HEAD).max_header_size(MAX_HEAD);
-    let service = Answering { decide, outcome: Mutex::default() };
-    // Without hyper's upgrade machinery: here the transport comes back as it is.
-    let mut connection = http.serve_connection(TokioIo::new(io), service);
-    let served = poll_fn(|cx| connection.poll_without_shutdown(cx)).await;
-    let parts = connection.into_parts();
-    let io = parts.io.into_inner();
-    let outcome = parts.service.outcome.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let error = match (outcome, served) {
-        (Some(Ok((request, subprotocol))), Ok(())) => {
-            let stream =
-                WebSocketStream::from_transport(io, Role::Server, parts.read_buf, upgrader.to_config());
-            return Ok(Opened { stream, request, subprotocol });
-        }
-        (Some(Err(rejection)), _) => io::Error::new(io::ErrorKind::InvalidData, rejection),
-        (_, Err(error)) => io::Error::other(error),
-        (None, Ok(())) => {
-            io::Error::new(io::ErrorKind::UnexpectedEof, "the client left before its request had ended")
-        }
-    };
-    Err(Box::new((error, io)))
-}
-
-/// Lets the client read its answer: a socket that is closed with bytes unread may take it away again.
-pub(super) async fn linger<S: AsyncRead + AsyncWrite + Unpin>(mut io: S) {
-    let reading = async {
-        io.shutdown().await.ok();
-        tokio::io::copy(&mut io.take(MAX_REST), &mut tokio::io::sink()).await.ok();
-    };
-    timeout(LINGER, reading).await.ok();
-}
-
-/// The service for the one request of a connection, which remembers how it was answered.
-struct Answering<F> {
-    decide: F,
-    outcome: Mutex<Option<Outcome>>,
-}
-
-impl<F: Fn(&Request<Incoming>) -> Decision> Service<Request<Incoming>> for Answering<F> {
-    type Response = Response<Full<Bytes>>;
-    type Error = Infallible;
-    type Future = Ready<Result<Self::Response, Infallible>>;
-
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let (response, outcome) = match (self.decide)(&request) {
-            Ok((response, subprotocol)) => {
-                let (mut parts, _) = request.into_parts();
-                // It would never be fulfilled: the connection is taken over directly.
-                parts.extensions.remove::<OnUpgrade>();
-                (response.map(|()| Full::default()), Ok((parts, subprotocol)))
-            }
-            Err(rejection) => {
-                let mut response = rejection.clone().into_response();
-                // Rather than hyper's `keep_alive(false)`, which would put "close" into the 101 too.
-                response.headers_mut().append(header::CONNECTION, HeaderValue::from_static("close"));
-                (response, Err(rejection))
-            }
-        };
-        *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
-        ready(Ok(response))
-    }
+/// An error that says how long was waited, and for what.
+pub(super) fn too_late(deadline: Deadline, what: &str) -> io::Error {
+    let reason = format!("the handshake took longer than {:?}: {what}", deadline.limit);
+    io::Error::new(io::ErrorKind::TimedOut, reason)
 }

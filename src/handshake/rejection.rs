@@ -3,20 +3,28 @@
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, Response, StatusCode, Version};
+#[cfg(feature = "upgrade")]
 use http_body_util::Full;
 use thiserror::Error;
 
 use super::headers::VERSION;
+#[cfg(feature = "listener")]
+use super::http1::HeadError;
 
 /// Why a request for a WebSocket is refused.
 ///
-/// [`status`](Self::status) and [`into_response`](Self::into_response) are the answer; its body, as text, is what
-/// [`Display`](std::fmt::Display) says: what came, and what was expected.
+/// [`status`](Self::status) is that of the answer, whose body, as text, is what [`Display`](std::fmt::Display) says: what came,
+/// and what was expected. With the feature `upgrade`, `into_response` is the answer for hyper.
+///
+/// After an answer over a transport that this crate reads itself ([`Listener`](crate::Listener),
+/// [`Upgrader::over`](crate::Upgrader::over)), the connection ends; the answer says so (`Connection: close`), and what the
+/// client has sent behind its request is discarded.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Rejection {
     /// Over HTTP/1.1, not GET (RFC 6455, section 4.1, item 2); over HTTP/2, not CONNECT (RFC 8441, section 4). Answer: 405.
     #[error("the method is {received}; a WebSocket is asked for by {allowed}")]
+    #[non_exhaustive]
     Method {
         /// What came.
         received: Method,
@@ -25,6 +33,7 @@ pub enum Rejection {
     },
     /// HTTP/1.0 or older (item 2). Answer: 400.
     #[error("the request is {received:?}; a WebSocket needs HTTP/1.1 or later")]
+    #[non_exhaustive]
     HttpVersion {
         /// What came.
         received: Version,
@@ -37,30 +46,35 @@ pub enum Rejection {
     MissingProtocol,
     /// A CONNECT over HTTP/2 for another protocol (RFC 9220, section 3). Answer: 501.
     #[error(":protocol is \"{received}\"; expected \"websocket\"")]
+    #[non_exhaustive]
     Protocol {
         /// What came, or the beginning of it.
         received: String,
     },
     /// A field is missing (items 4, 7 and 9). Answer: 400.
     #[error("the field {name} is missing")]
+    #[non_exhaustive]
     MissingHeader {
         /// Its name, in lower case.
         name: HeaderName,
     },
     /// A field that must not be repeated (section 11.3) is. Answer: 400.
     #[error("the field {name} is there more than once")]
+    #[non_exhaustive]
     RepeatedHeader {
         /// Its name, in lower case.
         name: HeaderName,
     },
     /// `Host` is no host, with a port or without (RFC 9112, section 3.2). Answer: 400.
     #[error("the field host is \"{received}\"; expected a host, with a port or without")]
+    #[non_exhaustive]
     Host {
         /// What came, or the beginning of it.
         received: String,
     },
     /// `Upgrade` does not contain "websocket", or `Connection` does not contain "Upgrade" (items 5 and 6). Answer: 400.
     #[error("the field {name} does not contain \"{token}\"")]
+    #[non_exhaustive]
     MissingToken {
         /// Its name, in lower case.
         name: HeaderName,
@@ -69,12 +83,14 @@ pub enum Rejection {
     },
     /// The key is not 16 bytes in base64 (item 7). Answer: 400.
     #[error("the field sec-websocket-key is \"{received}\"; expected 16 bytes in base64")]
+    #[non_exhaustive]
     Key {
         /// What came, or the beginning of it.
         received: String,
     },
     /// Another version of the protocol (section 4.2.2, item 4). Answer: 426; over HTTP/2, which has none, 400.
     #[error("the field sec-websocket-version is \"{received}\"; expected \"13\"")]
+    #[non_exhaustive]
     WebSocketVersion {
         /// What came, or the beginning of it.
         received: String,
@@ -86,18 +102,75 @@ pub enum Rejection {
     Body,
     /// The origin is none of those allowed, see [`Origins`](super::Origins). Answer: 403.
     #[error("the origin \"{received}\" is not allowed")]
+    #[non_exhaustive]
     Origin {
         /// What came, or the beginning of it.
         received: String,
     },
     /// There is no WebSocket at this path. Answer: 404.
     #[error("there is no WebSocket at \"{received}\"")]
+    #[non_exhaustive]
     Path {
         /// What came, or the beginning of it.
         received: String,
     },
+    /// What came is no HTTP/1.1, or breaks a rule of it (RFC 9112): a line that does not end with CRLF, a folded one, white
+    /// space before a colon. Answer: 400.
+    #[error("the request is no HTTP/1.1: {reason}")]
+    #[non_exhaustive]
+    Malformed {
+        /// What is wrong.
+        reason: String,
+    },
+    /// The target is neither a path nor a URL of `http` or `https` (RFC 9112, section 3.2). Answer: 400.
+    #[error("the target is \"{received}\"; expected a path that begins with a slash")]
+    #[non_exhaustive]
+    Target {
+        /// What came, or the beginning of it.
+        received: String,
+    },
+    /// The target is a URL whose host is not that of `Host` (RFC 9112, section 3.2.2). Answer: 400.
+    #[error("the field host is \"{host}\", and the target leads to \"{target}\"")]
+    #[non_exhaustive]
+    OtherHost {
+        /// What `Host` says, or the beginning of it.
+        host: String,
+        /// Where the target leads.
+        target: String,
+    },
+    /// The head is longer, or has more fields, than is read: 64 KiB, 256 fields. Answer: 431.
+    #[error("the request is too large: {reason}")]
+    #[non_exhaustive]
+    TooLarge {
+        /// Which limit it has reached.
+        reason: String,
+    },
+    /// The first line is longer than is read: 16 KiB. Answer: 414.
+    #[error("the request is too large: {reason}")]
+    #[non_exhaustive]
+    TargetTooLong {
+        /// Which limit it has reached.
+        reason: String,
+    },
+    /// The client has begun TLS, and the server does not speak it. Answer: 400.
+    #[error("the client speaks TLS, and this port does not: ws:// leads here, not wss://")]
+    Tls,
+    /// The client has begun HTTP/2 with prior knowledge (RFC 9113, section 3.3), and the server speaks HTTP/1.1. Answer: 505.
+    #[error("the client speaks HTTP/2, and this port does not; expected HTTP/1.1")]
+    Http2,
+    /// The server has refused the request for a reason of its own. Answer: what it has said.
+    #[error("the server has refused the request with {status}")]
+    #[non_exhaustive]
+    Refused {
+        /// The status.
+        status: StatusCode,
+    },
+    /// The server has not decided in time, or has given up deciding. Answer: 503.
+    #[error("the server did not get to decide on the request")]
+    Undecided,
     /// The server was told to answer with what cannot be sent. Answer: 500.
     #[error("the server cannot answer as it was told to: {reason}")]
+    #[non_exhaustive]
     Misconfigured {
         /// What is wrong.
         reason: String,
@@ -119,6 +192,10 @@ impl Rejection {
             | Rejection::MissingToken { .. }
             | Rejection::Key { .. }
             | Rejection::WebSocketVersion { over_http2: true, .. }
+            | Rejection::Malformed { .. }
+            | Rejection::Target { .. }
+            | Rejection::OtherHost { .. }
+            | Rejection::Tls
             | Rejection::Body => StatusCode::BAD_REQUEST,
             Rejection::Origin { .. } => StatusCode::FORBIDDEN,
             Rejection::Path { .. } => StatusCode::NOT_FOUND,
@@ -126,18 +203,28 @@ impl Rejection {
             Rejection::WebSocketVersion { over_http2: false, .. } => StatusCode::UPGRADE_REQUIRED,
             Rejection::Misconfigured { .. } | Rejection::NotUpgradable => StatusCode::INTERNAL_SERVER_ERROR,
             Rejection::Protocol { .. } => StatusCode::NOT_IMPLEMENTED,
+            Rejection::TooLarge { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Rejection::TargetTooLong { .. } => StatusCode::URI_TOO_LONG,
+            Rejection::Http2 => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+            Rejection::Refused { status } => *status,
+            Rejection::Undecided => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
     /// The answer: the status, the fields that belong to it, and a line of text that says why.
+    #[cfg(feature = "upgrade")]
     pub fn into_response(self) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::from(format!("{self}\n")));
+        self.to_response().map(Full::new)
+    }
+
+    pub(super) fn to_response(&self) -> Response<Bytes> {
+        let mut response = Response::new(Bytes::from(format!("{self}\n")));
         *response.status_mut() = self.status();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         match self {
             Rejection::Method { allowed, .. } => {
-                let allow = if allowed == Method::CONNECT { "CONNECT" } else { "GET" };
+                let allow = if *allowed == Method::CONNECT { "CONNECT" } else { "GET" };
                 headers.insert(header::ALLOW, HeaderValue::from_static(allow));
             }
             Rejection::WebSocketVersion { over_http2, .. } => {
@@ -147,11 +234,27 @@ impl Rejection {
                     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
                 }
             }
-            Rejection::MissingHeader { name } if name == header::SEC_WEBSOCKET_VERSION => {
+            Rejection::MissingHeader { name } if *name == header::SEC_WEBSOCKET_VERSION => {
                 headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSION));
             }
             _ => {}
         }
         response
+    }
+}
+
+#[cfg(feature = "listener")]
+impl From<HeadError> for Rejection {
+    fn from(error: HeadError) -> Self {
+        match error {
+            HeadError::TooLong | HeadError::TooManyFields => {
+                Rejection::TooLarge { reason: error.to_string() }
+            }
+            HeadError::LineTooLong => Rejection::TargetTooLong { reason: error.to_string() },
+            HeadError::Tls => Rejection::Tls,
+            HeadError::Http2 => Rejection::Http2,
+            HeadError::NotHttp { received } => Rejection::Malformed { reason: format!("\"{received}\"") },
+            HeadError::Malformed { reason } => Rejection::Malformed { reason },
+        }
     }
 }

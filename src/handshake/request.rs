@@ -1,8 +1,10 @@
 //! What a server checks of a request (RFC 6455, section 4.2.1; RFC 8441, section 5).
 
+#[cfg(feature = "upgrade")]
+use http::Request;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::Authority;
-use http::{Method, Request, Uri, Version};
+use http::{Method, Uri, Version};
 
 use super::headers::{self, VERSION};
 use super::rejection::Rejection;
@@ -39,6 +41,7 @@ pub(super) enum Answer {
 }
 
 impl<'a> Head<'a> {
+    #[cfg(feature = "upgrade")]
     pub(super) fn of<B>(request: &'a Request<B>) -> Self {
         Head {
             method: request.method(),
@@ -49,7 +52,7 @@ impl<'a> Head<'a> {
         }
     }
 
-    #[cfg(feature = "axum")]
+    #[cfg(any(feature = "axum", feature = "listener"))]
     pub(super) fn of_parts(parts: &'a http::request::Parts) -> Self {
         Head {
             method: &parts.method,
@@ -60,6 +63,7 @@ impl<'a> Head<'a> {
         }
     }
 
+    #[cfg(feature = "upgrade")]
     pub(super) fn asks_for_websocket(&self) -> bool {
         if self.version >= Version::HTTP_2 {
             self.protocol == Some(b"websocket")
@@ -101,6 +105,7 @@ impl<'a> Head<'a> {
             };
             return Err(Rejection::Host { received });
         }
+        self.check_target(host)?;
         // 3. and 4. "websocket" in Upgrade, "Upgrade" in Connection.
         self.token(header::UPGRADE, "websocket")?;
         self.token(header::CONNECTION, "Upgrade")?;
@@ -116,6 +121,32 @@ impl<'a> Head<'a> {
         let accept =
             HeaderValue::try_from(accept).map_err(|_| Rejection::Key { received: headers::excerpt(key) })?;
         Ok(Answer::SwitchingProtocols { accept })
+    }
+
+    /// > When an origin server receives a request with an absolute-form of request-target, the origin server MUST ignore the
+    /// > received Host header field (RFC 9112, section 3.2.2)
+    ///
+    /// Where the two differ, somebody before this server may have gone by the other one.
+    fn check_target(&self, host: &[u8]) -> Result<(), Rejection> {
+        let is_of_http = matches!(self.uri.scheme_str(), Some("http" | "https"));
+        let target = match self.uri.authority() {
+            None if self.uri.path().starts_with('/') => return Ok(()),
+            Some(target) if is_of_http && !target.as_str().contains('@') => target,
+            _ => {
+                let target = self.uri.to_string();
+                // What stands before an @ may be a password, what stands behind a ? a token.
+                let target = target.rsplit('@').next().unwrap_or_default().split('?').next();
+                let received = headers::excerpt(target.unwrap_or_default().as_bytes());
+                return Err(Rejection::Target { received });
+            }
+        };
+        let default = if self.uri.scheme_str() == Some("https") { 443 } else { 80 };
+        let named = Authority::try_from(host).is_ok_and(|host| {
+            host.host().eq_ignore_ascii_case(target.host())
+                && host.port_u16().unwrap_or(default) == target.port_u16().unwrap_or(default)
+        });
+        let (host, target) = (headers::excerpt(host), headers::excerpt(target.as_str().as_bytes()));
+        if named { Ok(()) } else { Err(Rejection::OtherHost { host, target }) }
     }
 
     /// RFC 8441, section 5: the rest of the handshake, without Upgrade, Connection, Host and key.

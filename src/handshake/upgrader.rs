@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::io;
+#[cfg(feature = "listener")]
+use std::time::Duration;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
@@ -50,12 +52,25 @@ pub struct Upgrader {
     subprotocols: Vec<String>,
     origins: Origins,
     headers: HeaderMap,
+    #[cfg(feature = "listener")]
+    time_limit: Duration,
 }
+
+/// Long enough for TLS and a request over a slow mobile link, short enough not to keep much for a client that does not mean it.
+#[cfg(feature = "listener")]
+const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 impl Upgrader {
     /// Answers with streams of this [`Config`]; without subprotocols and further header fields; to any origin.
     pub fn new(config: Config) -> Self {
-        Upgrader { config, subprotocols: Vec::new(), origins: Origins::any(), headers: HeaderMap::new() }
+        Upgrader {
+            config,
+            subprotocols: Vec::new(),
+            origins: Origins::any(),
+            headers: HeaderMap::new(),
+            #[cfg(feature = "listener")]
+            time_limit: TIME_LIMIT,
+        }
     }
 
     /// Answers with streams of this [`Config`] instead.
@@ -116,14 +131,38 @@ impl Upgrader {
         Ok(self)
     }
 
+    /// How long the handshake may take in all, where this crate does it: [`over`](Self::over) and
+    /// [`Listener`](crate::Listener). Default: 10 s.
+    ///
+    /// It counts TLS (of a `Listener`), the request, and the time in which a [request](crate::UpgradeRequest) waits to be decided
+    /// on. A client that sends its header fields a byte at a time is cut after that. [`Duration::MAX`] waits without a limit.
+    #[cfg(feature = "listener")]
+    #[must_use]
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = limit;
+        self
+    }
+
     /// Decides on a request that keeps the rules: the response, and the subprotocol, if any.
+    #[cfg(feature = "upgrade")]
     pub(super) fn accept(&self, opening: Opening) -> Result<(Response<()>, Option<String>), Rejection> {
+        self.check_origin(&opening)?;
+        Ok(self.answer(opening))
+    }
+
+    /// Whether the page that asks may.
+    pub(super) fn check_origin(&self, opening: &Opening) -> Result<(), Rejection> {
         let host = opening.host.as_ref().map(HeaderValue::as_bytes);
-        if let Some(origin) = opening.origin.as_ref().map(HeaderValue::as_bytes)
-            && !self.origins.allow(origin, host)
-        {
-            return Err(Rejection::Origin { received: headers::excerpt(origin) });
+        match opening.origin.as_ref().map(HeaderValue::as_bytes) {
+            Some(origin) if !self.origins.allow(origin, host) => {
+                Err(Rejection::Origin { received: headers::excerpt(origin) })
+            }
+            _ => Ok(()),
         }
+    }
+
+    /// The response that accepts, and the subprotocol, if any.
+    pub(super) fn answer(&self, opening: Opening) -> (Response<()>, Option<String>) {
         let subprotocol = self.choose(&opening.subprotocols);
 
         let mut response = Response::new(());
@@ -141,12 +180,23 @@ impl Upgrader {
             }
             Answer::Connected => *response.status_mut() = StatusCode::OK,
         }
-        Ok((response, subprotocol.and_then(|chosen| chosen.to_str().ok()).map(str::to_owned)))
+        (response, subprotocol.and_then(|chosen| chosen.to_str().ok()).map(str::to_owned))
+    }
+
+    /// Puts one subprotocol in place of those it speaks.
+    #[cfg(feature = "listener")]
+    pub(super) fn set_subprotocol(&mut self, name: String) {
+        self.subprotocols = vec![name];
     }
 
     /// The first of the client's subprotocols that is one of ours (RFC 6455, section 4.2.2, item 5.5).
     pub(super) fn choose<'a>(&self, theirs: &'a [HeaderValue]) -> Option<&'a HeaderValue> {
         theirs.iter().find(|theirs| self.subprotocols.iter().any(|ours| **theirs == **ours))
+    }
+
+    #[cfg(feature = "listener")]
+    pub(super) fn limit(&self) -> Duration {
+        self.time_limit
     }
 
     pub(super) fn to_config(&self) -> Config {
@@ -163,7 +213,7 @@ impl fmt::Debug for Upgrader {
             .field("subprotocols", &self.subprotocols)
             .field("origins", &self.origins)
             .field("headers", &headers)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

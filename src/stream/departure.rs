@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
-#[cfg(any(feature = "upgrade", feature = "connect"))]
+#[cfg(any(feature = "upgrade", feature = "connect", feature = "listener"))]
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -133,7 +133,7 @@ impl Departure {
 }
 
 /// What a stream leaves behind.
-#[cfg(any(feature = "upgrade", feature = "connect"))]
+#[cfg(any(feature = "upgrade", feature = "connect", feature = "listener"))]
 pub(crate) struct Departed<S> {
     pub(crate) transport: S,
     pub(crate) unsent: Vec<u8>,
@@ -191,7 +191,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
 
     /// The same as [`Self::depart`]; and where this end's Close is out, or about to be, the transport, which has yet to be
     /// given what is left of that, shut down, and read to its end.
-    #[cfg(any(feature = "upgrade", feature = "connect"))]
+    #[cfg(any(feature = "upgrade", feature = "connect", feature = "listener"))]
     pub(crate) fn depart_from_transport(&mut self) -> Option<Departed<S>> {
         if !self.is_at_rest() {
             return None;

@@ -24,7 +24,7 @@ use crate::protocol::{Closing, Decoder, Encoder, Output};
 use crate::{CloseFrame, Config, PayloadType};
 
 use adopt::{Adopted, Rest};
-#[cfg(all(feature = "http2", any(feature = "upgrade", feature = "connect")))]
+#[cfg(all(feature = "http2", any(feature = "upgrade", feature = "connect", feature = "listener")))]
 pub(crate) use departure::Departed;
 use departure::Departure;
 use keep_alive::KeepAlive;

@@ -217,12 +217,12 @@ pub(super) fn forgive(error: io::Error) -> io::Result<()> {
 }
 
 /// Whether the transport is a stream of HTTP/2 that has been reset: hyper has no kind for that.
-#[cfg(all(feature = "http2", any(feature = "upgrade", feature = "connect")))]
+#[cfg(all(feature = "http2", any(feature = "upgrade", feature = "connect", feature = "listener")))]
 fn is_reset(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<hyper::Error>())
 }
 
-#[cfg(not(all(feature = "http2", any(feature = "upgrade", feature = "connect"))))]
+#[cfg(not(all(feature = "http2", any(feature = "upgrade", feature = "connect", feature = "listener"))))]
 fn is_reset(_: &io::Error) -> bool {
     false
 }

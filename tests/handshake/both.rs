@@ -84,7 +84,7 @@ async fn what_the_client_asks_is_what_the_listener_gets_and_answers() {
         .origins(Origins::list(["https://app.example"]).unwrap())
         .header(server.clone(), HeaderValue::from_static("ours"))
         .unwrap();
-    let mut listener = Listener::bind("127.0.0.1:0", upgrader).await.unwrap().path("/chat");
+    let mut listener = Listener::bind("127.0.0.1:0", upgrader).await.unwrap().path("/chat").unwrap();
     let url = format!("ws://ann:secret@{}/chat?room=1", listener.local_addr());
 
     let client = Client::new(Config::new(PayloadType::Text))

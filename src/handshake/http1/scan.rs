@@ -44,10 +44,11 @@ impl HeadError {
 ///
 /// A server that does so can be shown another request than the proxy before it has seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lines {
+pub(in crate::handshake) enum Lines {
     /// CRLF alone.
     Strict,
     /// LF too.
+    #[cfg(feature = "connect")]
     Lenient,
 }
 
@@ -120,7 +121,7 @@ impl Scanner {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "connect"))]
 mod tests {
     use super::*;
 

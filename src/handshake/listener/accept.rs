@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures_core::Stream;
 use tokio::time::sleep;
 
+use super::handshakes::Handshakes;
 use super::{Accepted, Listener};
 
 /// What most servers wait when the system refuses to accept.
@@ -30,10 +31,19 @@ impl Listener {
     }
 
     /// Like [`accept`](Self::accept), for a poll function.
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Option<Accepted>> {
+        self.poll_take(cx, Handshakes::poll_next)
+    }
+
+    /// What `take` gives of the handshakes, while new ones begin. `take` gives `None` when none is under way.
     ///
     /// `Pending`: woken by a handshake that ends, by a connection unless one already waits for room, by the time at which room is made
     /// for that one, by the end of a pause, and by the signal.
-    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Option<Accepted>> {
+    pub(super) fn poll_take<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        take: impl Fn(&mut Handshakes, &mut Context<'_>) -> Poll<Option<T>>,
+    ) -> Poll<Option<T>> {
         if let Some(signal) = &mut self.shutdown
             && signal.as_mut().poll(cx).is_ready()
         {
@@ -41,8 +51,8 @@ impl Listener {
         }
         loop {
             // Each turn begins a handshake, up to their limit, and tokio's budget bounds those that end at once.
-            match self.handshakes.poll_next(cx) {
-                Poll::Ready(Some(accepted)) => return Poll::Ready(Some(accepted)),
+            match take(&mut self.handshakes, cx) {
+                Poll::Ready(Some(taken)) => return Poll::Ready(Some(taken)),
                 Poll::Ready(None) if self.tcp.is_none() => return Poll::Ready(None),
                 Poll::Ready(None) | Poll::Pending => {}
             }

@@ -1,36 +1,41 @@
-//! One handshake, from the socket to the stream.
+//! One handshake, from the socket to the stream, or to the request that waits for a decision.
 
 use std::error::Error;
 use std::fmt;
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout_at};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::Id;
+use tracing::Instrument;
 
 use super::Accepted;
-use crate::handshake::over::{Failure, Opened, linger, open};
-use crate::handshake::request::Head;
+use crate::handshake::asking::{Addresses, Told, UpgradeRequest, Watch};
+use crate::handshake::deadline::Deadline;
+use crate::handshake::over::{Opened, too_late};
+use crate::handshake::serving::{self, Asked, Failure, linger, refuse};
 #[cfg(feature = "tls")]
 use crate::handshake::transport::TLS_BUFFER;
-use crate::handshake::{MaybeTlsStream, Rejection, Upgrader, ending, headers, socket};
+use crate::handshake::{MaybeTlsStream, Upgrader, ending, socket};
 
 /// How a handshake ends: with a stream, or with a client that may have an answer to read, or with nothing.
 pub(super) type Outcome = Result<Accepted, Option<Refused>>;
 
+/// A request that waits for a decision, and the task that watches it.
+pub(super) type Asking = (Id, UpgradeRequest<MaybeTlsStream>);
+
 /// A client whose handshake is over, and its connection not yet.
 pub(super) struct Refused {
     io: MaybeTlsStream,
-    deadline: Option<Instant>,
+    deadline: Deadline,
 }
 
 impl Refused {
     /// Lets it read its answer, which is part of what the time limit is for.
     pub(super) async fn linger(self) {
-        until(self.deadline, linger(self.io)).await;
+        self.deadline.cut(linger(self.io)).await;
     }
 }
 
@@ -39,17 +44,18 @@ impl Refused {
 pub(super) struct Settings {
     pub(super) upgrader: Upgrader,
     pub(super) path: Option<String>,
-    pub(super) time_limit: Duration,
+    /// Where requests go that wait for a decision; without it, all that keep the rules are accepted.
+    pub(super) asking: Option<UnboundedSender<Asking>>,
     #[cfg(feature = "tls")]
     tls: Option<tokio_rustls::TlsAcceptor>,
 }
 
 impl Settings {
-    pub(super) fn new(upgrader: Upgrader, time_limit: Duration) -> Self {
+    pub(super) fn new(upgrader: Upgrader) -> Self {
         Settings {
             upgrader,
             path: None,
-            time_limit,
+            asking: None,
             #[cfg(feature = "tls")]
             tls: None,
         }
@@ -63,27 +69,75 @@ impl Settings {
     }
 
     /// Does the handshake. If it fails, that is logged here.
-    pub(super) async fn run(self: Arc<Self>, tcp: TcpStream, peer_addr: SocketAddr) -> Outcome {
-        let limit = self.time_limit;
-        let deadline = Instant::now().checked_add(limit);
-        let too_long = || io::Error::new(io::ErrorKind::TimedOut, format!("it took longer than {limit:?}"));
-        let secured = until(deadline, self.secure(tcp)).await.unwrap_or_else(|| Err(too_long()));
-        let (error, refused) = match secured {
-            Ok(io) => match until(deadline, self.open(io)).await {
-                Some(Ok(Opened { stream, request, subprotocol })) => {
-                    let stream = stream.with_departure(ending::linger, false);
-                    return Ok(Accepted { stream, request, peer_addr, subprotocol });
+    pub(super) async fn run(self: Arc<Self>, tcp: TcpStream, peer: SocketAddr) -> Outcome {
+        let span = tracing::debug_span!("connection", peer_addr = %peer);
+        self.handshake(tcp, peer).instrument(span).await
+    }
+
+    async fn handshake(&self, tcp: TcpStream, peer: SocketAddr) -> Outcome {
+        let deadline = Deadline::after(self.upgrader.limit());
+        let ended = match self.receive(tcp, peer, deadline).await {
+            Ok((io, asked, local)) => match &self.asking {
+                Some(asking) => {
+                    let request = UpgradeRequest::new(io, asked, self.upgrader.clone(), deadline);
+                    let (request, watch) = request.watched(Addresses { peer, local }, lingering);
+                    // Without anybody to take it, it is dropped, and answered as such.
+                    let _ = asking.send((tokio::task::id(), request));
+                    match watched(watch, deadline).await {
+                        Some(ended) => ended,
+                        None => return Err(None), // Whoever has it answers.
+                    }
                 }
-                Some(Err(failure)) => {
-                    let (error, io) = *failure;
-                    (error, Some(Refused { io, deadline }))
-                }
-                None => (too_long(), None),
+                None => match self.accept(io, asked, deadline).await {
+                    Ok(Opened { stream, request, subprotocol }) => {
+                        tracing::debug!("the request has been accepted");
+                        let stream = lingering(stream);
+                        return Ok(Accepted { stream, request, peer_addr: peer, subprotocol });
+                    }
+                    Err(error) => error.into(),
+                },
             },
-            Err(error) => (error, None),
+            Err(ended) => ended,
         };
-        tracing::info!(%peer_addr, error = &error as &dyn Error, "a handshake has failed");
-        Err(refused)
+        tracing::info!(peer_addr = %peer, error = &ended.error as &dyn Error, "a handshake has failed");
+        Err(ended.refused)
+    }
+
+    /// The request, once TLS is agreed on; with the address that the client has connected to.
+    async fn receive(
+        &self,
+        tcp: TcpStream,
+        peer: SocketAddr,
+        deadline: Deadline,
+    ) -> Result<(MaybeTlsStream, Asked, SocketAddr), Ended> {
+        let local = tcp.local_addr()?;
+        let secured = deadline.cut(self.secure(tcp)).await;
+        let mut io = secured.ok_or_else(|| too_late(deadline, "TLS had not been agreed on"))??;
+        let receiving = serving::receive(&mut io, &self.upgrader, self.path.as_deref());
+        let received = deadline.cut(receiving).await;
+        match received.ok_or_else(|| too_late(deadline, "the request had not come"))? {
+            Ok(asked) => {
+                tracing::debug!(peer_addr = %peer, path = asked.head.uri.path(), "a request has come");
+                Ok((io, asked, local))
+            }
+            Err(Failure::Rejected(rejection)) => {
+                // It may read the answer, which is part of what the time limit is for.
+                let told = deadline.cut(refuse(&mut io, &rejection.to_response())).await;
+                let refused = matches!(told, Some(Ok(()))).then_some(Refused { io, deadline });
+                Err(Ended { error: Failure::Rejected(rejection).into(), refused })
+            }
+            Err(failure) => Err(io::Error::from(failure).into()),
+        }
+    }
+
+    async fn accept(
+        &self,
+        io: MaybeTlsStream,
+        asked: Asked,
+        deadline: Deadline,
+    ) -> io::Result<Opened<MaybeTlsStream>> {
+        let accepted = deadline.cut(serving::accept(io, asked, &self.upgrader)).await;
+        Ok(accepted.ok_or_else(|| too_late(deadline, "the client did not take the answer"))??)
     }
 
     async fn secure(&self, tcp: TcpStream) -> io::Result<MaybeTlsStream> {
@@ -92,21 +146,39 @@ impl Settings {
         #[cfg(feature = "tls")]
         if let Some(acceptor) = &self.tls {
             let tls = acceptor.accept_with(io, |tls| tls.set_buffer_limit(TLS_BUFFER)).await?;
+            tracing::debug!("TLS has been agreed on");
             return Ok(MaybeTlsStream::Tls(Box::new(tls.into())));
         }
         Ok(io)
     }
+}
 
-    async fn open(&self, io: MaybeTlsStream) -> Result<Opened<MaybeTlsStream>, Failure<MaybeTlsStream>> {
-        open(io, &self.upgrader, |request| {
-            let path = request.uri().path();
-            if self.path.as_ref().is_some_and(|expected| expected != path) {
-                return Err(Rejection::Path { received: headers::excerpt(path.as_bytes()) });
-            }
-            self.upgrader.accept(Head::of(request).check()?)
-        })
-        .await
+/// A handshake that has failed, and the client, if it may have an answer to read.
+struct Ended {
+    error: io::Error,
+    refused: Option<Refused>,
+}
+
+impl From<io::Error> for Ended {
+    fn from(error: io::Error) -> Self {
+        Ended { error, refused: None }
     }
+}
+
+fn lingering(stream: crate::WebSocketStream<MaybeTlsStream>) -> crate::WebSocketStream<MaybeTlsStream> {
+    stream.with_departure(ending::linger, false)
+}
+
+/// Watches a request until it has been decided on, and refuses it where that is left to this task.
+async fn watched(watch: Watch<MaybeTlsStream>, deadline: Deadline) -> Option<Ended> {
+    let Told { mut io, response, rejection } = match watch.run(deadline).await? {
+        Ok(told) => told,
+        Err(error) => return Some(error.into()),
+    };
+    // Past the time limit it is tried once. Then the client has its time to read it all the same.
+    let told = deadline.cut(refuse(&mut io, &response)).await;
+    let refused = matches!(told, Some(Ok(()))).then_some(Refused { io, deadline: Deadline::never() });
+    Some(Ended { error: Failure::Rejected(rejection).into(), refused })
 }
 
 impl fmt::Debug for Settings {
@@ -114,15 +186,6 @@ impl fmt::Debug for Settings {
         f.debug_struct("Settings")
             .field("upgrader", &self.upgrader)
             .field("path", &self.path)
-            .field("time_limit", &self.time_limit)
             .finish_non_exhaustive()
-    }
-}
-
-/// What the future gives, if it does in time.
-async fn until<F: Future>(deadline: Option<Instant>, future: F) -> Option<F::Output> {
-    match deadline {
-        Some(deadline) => timeout_at(deadline, future).await.ok(),
-        None => Some(future.await),
     }
 }

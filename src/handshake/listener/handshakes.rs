@@ -7,11 +7,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::Accepted;
-use super::handshake::{Outcome, Refused};
+use super::handshake::{Asking, Outcome, Refused};
+use crate::handshake::{MaybeTlsStream, UpgradeRequest};
 
 /// How old a handshake is before it has to make room. TLS and a request take two or three round trips, of 300 ms each on a slow
 /// mobile link. Longer, and a crowd that keeps the backlog full would hold up the others longer too.
@@ -21,14 +23,21 @@ const GRACE: Duration = Duration::from_secs(1);
 ///
 /// ```text
 /// poll_room ──▶ begin ──▶ under way ──▶ done ──▶ poll_next
-///                           │   └─▶ refused ──▶ lingering
-///                           └─▶ failed, or gave way
+///                          │  │  └─▶ refused ──▶ lingering
+///                          │  └─▶ asks ──▶ poll_request ──▶ deciding
+///                          └─▶ failed, or gave way
 /// ```
 pub(super) struct Handshakes {
     pub(super) limit: usize,
     tasks: JoinSet<Outcome>,
-    /// One for each of the tasks, in the order in which they began.
+    /// One for each of the tasks whose handshake is under way, or done and not accepted, in the order in which they began.
     begun: VecDeque<Handshake>,
+    /// Requests that wait to be taken; each has a task that is among those begun.
+    asking: UnboundedReceiver<Asking>,
+    /// Of the tasks, so many watch a request that somebody decides on.
+    deciding: usize,
+    /// How many those may be.
+    pub(super) deciding_limit: usize,
     /// The one that is to make room, while a connection waits for some.
     giving_way: Option<GivingWay>,
     /// The limit has been reached, and that was logged.
@@ -56,15 +65,31 @@ impl Handshakes {
             limit,
             tasks: JoinSet::new(),
             begun: VecDeque::new(),
+            asking: unbounded_channel().1,
+            deciding: 0,
+            deciding_limit: 0,
             giving_way: None,
             is_full: false,
             lingering: JoinSet::new(),
         }
     }
 
+    /// Requests are to wait for a decision, so many at a time. The sender is for those that begin from now on.
+    pub(super) fn ask(&mut self, limit: usize) -> UnboundedSender<Asking> {
+        let (sender, receiver) = unbounded_channel();
+        self.asking = receiver;
+        self.deciding_limit = limit;
+        sender
+    }
+
     /// How many are under way, or done and not accepted.
     pub(super) fn len(&self) -> usize {
-        self.tasks.len()
+        self.begun.len()
+    }
+
+    /// How many wait for a decision.
+    pub(super) fn deciding(&self) -> usize {
+        self.deciding
     }
 
     /// How many clients read why they were refused.
@@ -95,7 +120,7 @@ impl Handshakes {
             };
             match self.tasks.poll_join_next_with_id(cx) {
                 Poll::Ready(Some(Ok((id, outcome)))) => {
-                    self.forget(id);
+                    self.ended(id);
                     match outcome {
                         Ok(accepted) => return Poll::Ready(Some(accepted)),
                         Err(Some(refused)) => self.let_linger(refused),
@@ -103,10 +128,27 @@ impl Handshakes {
                     }
                 }
                 Poll::Ready(Some(Err(error))) => self.ended_without_outcome(&error),
-                Poll::Ready(None) if nobody_lingers => return Poll::Ready(None),
+                // Those that are decided on are others' business.
+                _ if nobody_lingers && self.begun.is_empty() => return Poll::Ready(None),
                 Poll::Ready(None) | Poll::Pending => return Poll::Pending,
             }
         }
+    }
+
+    /// The next request that is to be decided on, up to the limit of those.
+    ///
+    /// `Pending`: woken by a request, or, at the limit, by what wakes [`poll_next`](Self::poll_next).
+    pub(super) fn poll_request(&mut self, cx: &mut Context<'_>) -> Poll<UpgradeRequest<MaybeTlsStream>> {
+        // Each turn takes a request of a task that has begun.
+        while self.deciding < self.deciding_limit {
+            let Some((id, request)) = ready!(self.asking.poll_recv(cx)) else { break };
+            // Its time may be over, or it has given way.
+            if !request.is_over() && self.forget(id).is_some() {
+                self.deciding += 1;
+                return Poll::Ready(request);
+            }
+        }
+        Poll::Pending
     }
 
     /// Waits until one more may begin, and sees to it that it may: at the limit, one gives way as soon as it has had its time.
@@ -152,7 +194,7 @@ impl Handshakes {
     }
 
     fn ended_without_outcome(&mut self, error: &JoinError) {
-        let Some(Handshake { peer_addr, .. }) = self.forget(error.id()) else { return };
+        let Some(Handshake { peer_addr, .. }) = self.ended(error.id()) else { return };
         if error.is_cancelled() {
             tracing::info!(%peer_addr, "a handshake has given way to the next connection");
         } else {
@@ -161,6 +203,15 @@ impl Handshakes {
     }
 
     /// Its task has ended, by itself or because it was told to.
+    fn ended(&mut self, id: Id) -> Option<Handshake> {
+        let begun = self.forget(id);
+        if begun.is_none() {
+            self.deciding -= 1;
+        }
+        begun
+    }
+
+    /// It is no longer under way.
     fn forget(&mut self, id: Id) -> Option<Handshake> {
         // Near the front, as most take equally long.
         let index = self.begun.iter().position(|handshake| handshake.id == id)?;

@@ -88,7 +88,7 @@ async fn port_in_use_is_the_error_of_bind() {
 
 #[tokio::test]
 async fn path_is_the_only_one_that_is_served() {
-    let mut listener = listener().await.path("/chat");
+    let mut listener = listener().await.path("/chat").unwrap();
     let address = listener.local_addr();
     tokio::spawn(async move { while listener.accept().await.is_some() {} });
     let long = format!("/{}", "x".repeat(100));
@@ -117,7 +117,7 @@ async fn path_is_the_only_one_that_is_served() {
 #[tokio::test]
 async fn path_is_checked_first_and_then_the_rules_of_the_upgrader() {
     let upgrader = Upgrader::new(binary()).origins(Origins::same_host());
-    let mut listener = listener_of(upgrader).await.path("/chat");
+    let mut listener = listener_of(upgrader).await.path("/chat").unwrap();
     let address = listener.local_addr();
     tokio::spawn(async move { while listener.accept().await.is_some() {} });
     let r = Request::new;
@@ -209,7 +209,7 @@ async fn listener_is_a_stream_of_what_it_accepts() {
 async fn listener_shows_its_settings_and_no_values_of_header_fields() {
     let upgrader =
         Upgrader::new(binary()).header(http::header::SET_COOKIE, HeaderValue::from_static("secret")).unwrap();
-    let listener = listener_of(upgrader).await.path("/chat");
+    let listener = listener_of(upgrader).await.path("/chat").unwrap();
     let shown = format!("{listener:?}");
     assert!(shown.contains("set-cookie") && shown.contains("/chat") && !shown.contains("secret"), "{shown}");
 }

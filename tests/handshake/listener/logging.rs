@@ -25,7 +25,7 @@ async fn failure(listener: &mut Listener, peer: SocketAddr) -> String {
 #[tokio::test]
 async fn refused_request_is_logged_with_its_reason_while_the_client_is_still_there() {
     log::install();
-    let mut listener = listener().await.path("/chat").time_limit(Duration::MAX);
+    let mut listener = listener().await.path("/chat").unwrap().time_limit(Duration::MAX);
     for (request, says) in [
         (Request::new().without("Host"), "the field host is missing"),
         (Request::new().line("GET /other HTTP/1.1"), "there is no WebSocket at \"/other\""),

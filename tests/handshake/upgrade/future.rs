@@ -39,7 +39,7 @@ async fn bad_request_that_is_not_upgradable_either_is_told_what_is_bad() {
     bad.headers_mut().remove("upgrade");
     let (response, upgrade) = upgrade(&mut bad, binary());
     assert_eq!(response.status(), 400);
-    assert!(matches!(upgrade.rejection(), Some(Rejection::MissingHeader { name }) if name == "upgrade"));
+    assert!(matches!(upgrade.rejection(), Some(Rejection::MissingHeader { name, .. }) if name == "upgrade"));
 }
 
 #[tokio::test]
