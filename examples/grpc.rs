@@ -19,7 +19,7 @@ use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let config = Config::new(PayloadType::Binary);
-    let listener = Listener::bind("127.0.0.1:0", config.clone()).await?.path("/grpc");
+    let listener = Listener::bind("127.0.0.1:0", config.clone()).await?.path("/grpc")?;
     let address = listener.local_addr();
     let (reporter, health) = tonic_health::server::health_reporter();
     let reflection = tonic_reflection::server::Builder::configure()

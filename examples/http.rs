@@ -18,7 +18,7 @@ use hyper_util::server::conn::auto;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let config = Config::new(PayloadType::Binary);
-    let listener = Listener::bind("127.0.0.1:0", config.clone()).await?.path("/tunnel");
+    let listener = Listener::bind("127.0.0.1:0", config.clone()).await?.path("/tunnel")?;
     let url = format!("http://{}/greeting", listener.local_addr()).parse::<hyper::Uri>()?;
     tokio::spawn(serve(listener));
 
