@@ -4,7 +4,7 @@ use std::fmt;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use fastwebsockets::OpCode;
+use crate::OpCode;
 
 /// What the thread's pool has buffers for.
 const MAX_WRITE_BUFFER: u32 = 64 * 1024;

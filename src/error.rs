@@ -2,10 +2,9 @@
 
 use std::io;
 
-use fastwebsockets::{CloseCode, OpCode};
 use thiserror::Error;
 
-use crate::{CloseFrame, PayloadType};
+use crate::{CloseCode, CloseFrame, OpCode, PayloadType};
 
 /// A rule that was broken, by the peer or by the caller.
 ///
@@ -236,13 +235,13 @@ impl Error {
     /// This is the one place where an error becomes something on the wire.
     pub fn close_code(&self) -> Option<CloseCode> {
         match self {
-            Error::WrongPayloadType { .. } => Some(CloseCode::Unsupported),
+            Error::WrongPayloadType { .. } => Some(CloseCode::UNSUPPORTED),
             Error::InvalidUtf8
             | Error::IncompleteUtf8
             | Error::CloseReasonNotUtf8
-            | Error::WriteIncompleteUtf8 => Some(CloseCode::Invalid),
-            Error::AdoptedFrameTooLarge => Some(CloseCode::Size),
-            Error::AdoptedTextCut => Some(CloseCode::Error),
+            | Error::WriteIncompleteUtf8 => Some(CloseCode::INVALID),
+            Error::AdoptedFrameTooLarge => Some(CloseCode::SIZE),
+            Error::AdoptedTextCut => Some(CloseCode::ERROR),
             Error::UnmaskedFrame
             | Error::MaskedFrame
             | Error::ReservedBits { .. }
@@ -255,7 +254,7 @@ impl Error {
             | Error::UnfinishedMessage { .. }
             | Error::ClosePayloadTooShort
             | Error::CloseCodeInvalid { .. }
-            | Error::AdoptedInvalid { .. } => Some(CloseCode::Protocol),
+            | Error::AdoptedInvalid { .. } => Some(CloseCode::PROTOCOL),
             _ => None,
         }
     }

@@ -164,6 +164,9 @@ mod stream;
 pub use config::{Config, PayloadType};
 pub use error::Error;
 pub use frame::close::CloseFrame;
+pub use frame::close_code::CloseCode;
+pub use frame::opcode::OpCode;
+pub use frame::role::Role;
 #[cfg(any(feature = "listener", feature = "connect"))]
 pub use handshake::MaybeTlsStream;
 #[cfg(feature = "proxy")]
@@ -182,7 +185,7 @@ pub use handshake::{Origins, Rejection, Upgrader};
 pub use handshake::{Upgrade, is_upgrade_request, upgrade};
 pub use stream::{Parts, WebSocketStream};
 
-pub use fastwebsockets::{CloseCode, OpCode, Role};
+pub use fastwebsockets;
 
 /// The README's examples are compiled with the tests.
 #[cfg(all(doctest, feature = "connect", feature = "listener"))]

@@ -17,11 +17,11 @@ use std::fmt;
 use std::io;
 use std::num::NonZeroU16;
 
-use fastwebsockets::{Role, WebSocket};
+use fastwebsockets::WebSocket;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::protocol::{Closing, Decoder, Encoder, Output};
-use crate::{CloseFrame, Config, PayloadType};
+use crate::{CloseFrame, Config, PayloadType, Role};
 
 use adopt::{Adopted, Rest};
 #[cfg(all(feature = "http2", any(feature = "upgrade", feature = "connect", feature = "listener")))]
@@ -283,7 +283,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
             && self.closing == Closing::Open
             && matches!(self.end, End::Open)
             && self.sink == Sink::Open;
-        if untouched { Ok(WebSocket::after_handshake(self.io.take(), self.role())) } else { Err(self) }
+        if untouched { Ok(WebSocket::after_handshake(self.io.take(), self.role().into())) } else { Err(self) }
     }
 
     /// Decodes bytes that came before the stream was made, as if they had just been read.
@@ -360,7 +360,7 @@ impl<S> WebSocketStream<S> {
 impl<S> fmt::Debug for WebSocketStream<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebSocketStream")
-            .field("role", &role_name(self.role()))
+            .field("role", &self.role())
             .field("config", &self.config)
             .field("closing", &self.closing)
             .field("peer_close", &self.peer_close)
@@ -369,14 +369,6 @@ impl<S> fmt::Debug for WebSocketStream<S> {
             .field("unread", &self.input.as_slice().len())
             .field("unsent", &self.output.len())
             .finish_non_exhaustive()
-    }
-}
-
-/// `Role` has no `Debug`.
-fn role_name(role: Role) -> &'static str {
-    match role {
-        Role::Client => "Client",
-        Role::Server => "Server",
     }
 }
 

@@ -184,7 +184,7 @@ fn into_inner_gives_back_a_websocket_that_works_where_nothing_is_lost_by_it() {
 fn into_inner_gives_back_a_websocket_that_was_just_adopted() {
     for role in ROLES {
         let (mock, transport) = Mock::new();
-        let websocket = WebSocket::after_handshake(transport, role);
+        let websocket = WebSocket::after_handshake(transport, role.into());
         let stream = WebSocketStream::new(websocket, PayloadType::Binary);
         exchange(stream.into_inner().unwrap(), &mock, role);
     }
@@ -217,7 +217,7 @@ fn into_inner_is_none_for_a_websocket_that_had_read_ahead() {
     for role in ROLES {
         for ahead in [&wire::data(role, b"more")[..], &[0x82], &[0x89]] {
             let (mock, transport) = Mock::new();
-            let mut websocket = WebSocket::after_handshake(transport, role);
+            let mut websocket = WebSocket::after_handshake(transport, role.into());
             mock.feed(&[&wire::data(role, b"first")[..], ahead].concat());
             ready(Task::default().run(|cx| pin!(websocket.read_frame()).poll(cx))).unwrap();
             assert!(WebSocketStream::new(websocket, PayloadType::Binary).into_inner().is_none());

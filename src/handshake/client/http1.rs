@@ -7,7 +7,6 @@ use std::task::Poll;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use fastwebsockets::Role;
 use http::header::{self, HeaderValue};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty};
@@ -20,7 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::super::headers::VERSION;
 use super::uri::Target;
 use super::{Client, ConnectError, Deadline, response};
-use crate::WebSocketStream;
+use crate::{Role, WebSocketStream};
 
 /// The most of a response's head that is kept. Servers send less than 1 KiB, unless they set cookies.
 const MAX_HEAD: usize = 64 * 1024;

@@ -1,13 +1,11 @@
 //! Where a decoder stands, written down and taken up again: for streams that are taken apart, and for sockets that
 //! another reader has begun.
 
-use fastwebsockets::OpCode;
-
 use super::{Decoder, Message, Place};
 use crate::frame::header::{self, Masking};
 use crate::frame::{Header, Key, mask};
 use crate::protocol::{Utf8, utf8};
-use crate::{CloseFrame, PayloadType};
+use crate::{CloseFrame, OpCode, PayloadType};
 
 impl Decoder {
     /// Whether a frame and a message have just ended, or none has begun.

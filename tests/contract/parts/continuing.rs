@@ -118,7 +118,7 @@ fn stream_that_was_adopted_continues_at_every_cut() {
             let talk = talk.goodbye();
             for at in 0..16 {
                 let (mock, transport) = Mock::new();
-                let mut websocket = WebSocket::after_handshake(transport, role);
+                let mut websocket = WebSocket::after_handshake(transport, role.into());
                 mock.feed(&wire::data(role, b"first"));
                 mock.feed(&talk.wire[..frame.start + at]);
                 ready(Task::default().run(|cx| pin!(websocket.read_frame()).poll(cx))).unwrap();

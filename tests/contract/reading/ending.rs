@@ -78,7 +78,7 @@ fn truncation_is_unexpected_eof() {
 
 #[test]
 fn peers_close_is_the_end_for_ever_also_inside_a_message_and_whatever_follows_it() {
-    let close = CloseFrame { code: Some(CloseCode::Away), reason: "bye".into() };
+    let close = CloseFrame { code: Some(CloseCode::AWAY), reason: "bye".into() };
     for role in ROLES {
         for end in ENDS {
             for inside in [false, true] {
