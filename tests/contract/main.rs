@@ -31,6 +31,7 @@ mod refusing;
 mod stalling;
 mod strict;
 mod text;
+mod types;
 mod typing;
 mod waking;
 mod writing;
