@@ -144,6 +144,7 @@
     not(all(
         feature = "axum",
         feature = "connect",
+        feature = "fastwebsockets",
         feature = "http2",
         feature = "listener",
         feature = "proxy",
@@ -185,6 +186,8 @@ pub use handshake::{Origins, Rejection, Upgrader};
 pub use handshake::{Upgrade, is_upgrade_request, upgrade};
 pub use stream::{Parts, WebSocketStream};
 
+/// The version of fastwebsockets whose types [`WebSocketStream::new`] and the conversions take.
+#[cfg(feature = "fastwebsockets")]
 pub use fastwebsockets;
 
 /// The README's examples are compiled with the tests.

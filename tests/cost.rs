@@ -369,6 +369,7 @@ fn announcement_of_any_length_allocates_nothing_and_its_payload_streams() {
     }
 }
 
+#[cfg(feature = "fastwebsockets")]
 #[test]
 fn adopting_a_socket_allocates_at_most_the_frame_that_was_cut() {
     for role in ROLES {

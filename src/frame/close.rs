@@ -44,7 +44,7 @@ impl CloseFrame {
             [high, low, reason @ ..] => (CloseCode::from(u16::from_be_bytes([*high, *low])), reason),
         };
         if !code.is_sendable() {
-            return Err(Error::CloseCodeInvalid { code: code.into() });
+            return Err(Error::CloseCodeInvalid { code });
         }
         let reason = std::str::from_utf8(reason).map_err(|_| Error::CloseReasonNotUtf8)?;
         Ok(CloseFrame { code: Some(code), reason: reason.to_owned() })
@@ -67,7 +67,7 @@ impl<'a> ClosePayload<'a> {
     /// What a user asked for, checked.
     pub(crate) fn checked(code: CloseCode, reason: &'a str) -> Result<Self, Error> {
         if !code.is_sendable() {
-            return Err(Error::CloseCodeNotSendable { code: code.into() });
+            return Err(Error::CloseCodeNotSendable { code });
         }
         if reason.len() > MAX_REASON {
             return Err(Error::CloseReasonTooLong { length: reason.len() });

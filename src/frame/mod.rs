@@ -2,6 +2,7 @@
 
 pub(crate) mod close;
 pub(crate) mod close_code;
+#[cfg(feature = "fastwebsockets")]
 mod conversions;
 pub(crate) mod header;
 pub(crate) mod mask;

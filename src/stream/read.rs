@@ -313,7 +313,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         self.end = if is_clean || !self.config.abnormal_close_is_error {
             End::Closed
         } else {
-            End::failed(Error::ClosedAbnormally(frame.clone()).into(), false)
+            End::failed(Error::ClosedAbnormally { close: frame.clone() }.into(), false)
         };
         self.peer_close = Some(frame);
         // Any other code says that the peer will not read what this end still has to say.

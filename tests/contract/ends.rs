@@ -6,8 +6,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use fastwebsockets::{Frame, WebSocket};
-use fastwebsockets_stream::{CloseCode, PayloadType, Role, WebSocketStream};
+use fastwebsockets_stream::{CloseCode, Role, WebSocketStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
@@ -51,8 +50,12 @@ async fn clean_end_by_the_repeated_code_is_one_in_a_stream_that_is_put_together_
     }
 }
 
+#[cfg(feature = "fastwebsockets")]
 #[tokio::test]
 async fn close_that_a_socket_had_sent_may_be_repeated_whatever_its_code() {
+    use fastwebsockets::{Frame, WebSocket};
+    use fastwebsockets_stream::PayloadType;
+
     let (near, mut far) = tokio::io::duplex(1024);
     let mut websocket = WebSocket::after_handshake(near, Role::Client.into());
     websocket.write_frame(Frame::close(4000, b"")).await.unwrap();
