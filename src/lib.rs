@@ -179,7 +179,7 @@ pub use handshake::{Http2, Http2Stream};
 #[cfg(any(feature = "upgrade", feature = "listener"))]
 pub use handshake::{Origins, Rejection, Upgrader};
 #[cfg(feature = "upgrade")]
-pub use handshake::{Upgrade, is_upgrade_request, upgrade};
+pub use handshake::{Upgrade, UpgradedIo, UpgradedStream, is_upgrade_request, upgrade};
 pub use stream::{Parts, WebSocketStream};
 
 pub use fastwebsockets::{CloseCode, OpCode, Role};
