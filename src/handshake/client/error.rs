@@ -328,6 +328,18 @@ pub enum ConnectError {
         /// Why, if it was not in peace.
         source: Option<std::sync::Arc<hyper::Error>>,
     },
+    /// The shared HTTP/2 connection has ended, and opening another one has failed. The kind is the source's.
+    #[cfg(feature = "http2")]
+    #[error("the HTTP/2 connection to {host} port {port} has ended, and it could not be opened again")]
+    #[non_exhaustive]
+    Http2NotReopened {
+        /// The host.
+        host: String,
+        /// The port.
+        port: u16,
+        /// Why not. All who have waited for this attempt have the same.
+        source: std::sync::Arc<ConnectError>,
+    },
 }
 
 impl ConnectError {
@@ -370,6 +382,8 @@ impl ConnectError {
             Self::NotHttp2 { .. } | Self::NoExtendedConnect { .. } => ErrorKind::Unsupported,
             #[cfg(feature = "http2")]
             Self::Http2 { source, .. } => io_inside(source).map_or(ErrorKind::Other, io::Error::kind),
+            #[cfg(feature = "http2")]
+            Self::Http2NotReopened { source, .. } => source.kind(),
             #[cfg(feature = "http2")]
             Self::Http2Ended { source } => {
                 let inside = source.as_deref().and_then(|error| io_inside(error));
