@@ -14,8 +14,10 @@ use hyper::client::conn::http2::SendRequest;
 use hyper::ext::Protocol;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::super::headers::VERSION;
+use super::http1::PATIENCE;
 use super::uri::Target;
 use super::{Client, ConnectError, Phase, dial, response};
 use crate::WebSocketStream;
@@ -149,7 +151,7 @@ impl Http2 {
                 return self.settled().await;
             }
             let none = Err(ConnectError::NoExtendedConnect { received: "no SETTINGS came within 5 seconds" });
-            tokio::time::timeout(FOR_SETTINGS, self.settled()).await.unwrap_or(none)
+            timeout(FOR_SETTINGS, self.settled()).await.unwrap_or(none)
         };
         deadline.keep(Phase::Http2, &target.host, target.port, allowed).await?;
         let failed = |source| {
@@ -171,7 +173,7 @@ impl Http2 {
             let (mut head, mut body) = response.into_parts();
             head.version = Version::HTTP_2;
             let mut start = Vec::new();
-            deadline.cut(read_start(&mut body, &mut start)).await;
+            let _ = deadline.cut(timeout(PATIENCE, read_start(&mut body, &mut start))).await;
             return Err(ConnectError::rejected(&target, Response::from_parts(head, start.into())));
         }
         response::check_chosen(response.headers(), &self.client.subprotocols, &target)?;
