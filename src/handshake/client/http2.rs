@@ -16,8 +16,10 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::ext::Protocol;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
 
 use super::super::headers::VERSION;
+use super::http1::PATIENCE;
 use super::uri::Target;
 use super::{Client, ConnectError, Deadline, Phase, dial, response};
 use crate::WebSocketStream;
@@ -178,7 +180,7 @@ impl Http2 {
             let (mut head, mut body) = response.into_parts();
             head.version = Version::HTTP_2;
             let mut start = Vec::new();
-            deadline.cut(read_start(&mut body, &mut start)).await;
+            let _ = deadline.cut(timeout(PATIENCE, read_start(&mut body, &mut start))).await;
             return Err(ConnectError::rejected(&target, Response::from_parts(head, start.into())));
         }
         response::check_chosen(response.headers(), &client.subprotocols, &target)?;
@@ -313,7 +315,7 @@ async fn ask_on(
         if deadline.limit < FOR_SETTINGS {
             return link.settled().await;
         }
-        tokio::time::timeout(FOR_SETTINGS, link.settled()).await.unwrap_or_else(|_| {
+        timeout(FOR_SETTINGS, link.settled()).await.unwrap_or_else(|_| {
             let received = "no SETTINGS came within 5 seconds";
             Err(Unanswered { error: ConnectError::NoExtendedConnect { received }, unprocessed: false })
         })
