@@ -5,6 +5,7 @@ mod connector;
 mod dialling;
 mod http2;
 mod http2_end;
+mod http2_reopen;
 mod proxies;
 mod refusals;
 mod requests;

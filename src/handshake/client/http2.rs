@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use super::super::headers::VERSION;
 use super::http1::PATIENCE;
 use super::uri::Target;
-use super::{Client, ConnectError, Deadline, Phase, dial, response};
+use super::{Client, ConnectError, Deadline, Phase, ToUri, dial, logged, response};
 use crate::WebSocketStream;
 use link::{Link, Unanswered};
 use reopen::Shared;
@@ -88,8 +88,8 @@ impl Client {
     /// # Cancel safety
     ///
     /// Dropping the future closes the connection. Nothing runs on.
-    pub async fn http2(&self, uri: &str) -> Result<Http2, ConnectError> {
-        let target = Target { basic: None, ..Target::parse(uri)? };
+    pub async fn http2<U: ToUri>(&self, uri: U) -> Result<Http2, ConnectError> {
+        let target = Target { basic: None, ..Target::parse(&uri.text())? };
         let link = open(self, &target, self.deadline()).await?;
         Ok(Http2(Arc::new(Shared::new(self.clone(), Some(target), link))))
     }
@@ -164,26 +164,34 @@ impl Http2 {
     ///
     /// Dropping the future resets the stream. The connection goes on. An attempt to open another connection goes on while
     /// somebody else waits for it, and is given up otherwise.
-    pub async fn connect(
+    pub async fn connect<U: ToUri>(
         &self,
-        uri: &str,
+        uri: U,
     ) -> Result<(WebSocketStream<Http2Stream>, Response<()>), ConnectError> {
-        let Shared { client, connection, .. } = &*self.0;
-        let target = Target::parse(uri)?;
+        let target = Target::parse(&uri.text())?;
         self.check_leads_to(&target)?;
         let request = self.request(&target)?;
+        logged(&target, self.open(&target, request)).await
+    }
+
+    async fn open(
+        &self,
+        target: &Target,
+        request: Request<Empty<Bytes>>,
+    ) -> Result<(WebSocketStream<Http2Stream>, Response<()>), ConnectError> {
+        let Shared { client, connection, .. } = &*self.0;
         let counted = connection.count();
         let deadline = client.deadline();
-        let mut response = self.ask(request, &target, deadline).await?;
+        let mut response = self.ask(request, target, deadline).await?;
         // Any other success is none: hyper makes a stream only of this one.
         if response.status() != StatusCode::OK {
             let (mut head, mut body) = response.into_parts();
             head.version = Version::HTTP_2;
             let mut start = Vec::new();
             let _ = deadline.cut(timeout(PATIENCE, read_start(&mut body, &mut start))).await;
-            return Err(ConnectError::rejected(&target, Response::from_parts(head, start.into())));
+            return Err(ConnectError::rejected(target, Response::from_parts(head, start.into())));
         }
-        response::check_chosen(response.headers(), &client.subprotocols, &target)?;
+        response::check_chosen(response.headers(), &client.subprotocols, target)?;
         let upgrade = hyper::upgrade::on(&mut response);
         let upgraded = async {
             upgrade.await.map_err(|source| {
