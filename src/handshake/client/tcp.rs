@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tower_service::Service;
 
 use super::uri::http_uri;
-use super::{Client, ConnectError, Deadline, MaybeTlsStream, error};
+use super::{Client, ConnectError, Deadline, MaybeTlsStream, Phase, error};
 use crate::handshake::socket;
 
 /// Resolves and connects; hyper-util races both address families (RFC 8305).
@@ -19,7 +19,7 @@ pub(super) async fn connect(
     port: u16,
     deadline: Deadline,
 ) -> Result<MaybeTlsStream, ConnectError> {
-    let failed = |source| ConnectError::Dial { host: host.to_owned(), port, source };
+    let failed = |source| ConnectError::Dial { host: host.to_owned(), port, addresses: Vec::new(), source };
     let mut connector = HttpConnector::new();
     // hyper-util divides it among the addresses of a family: one that drops SYNs must not use up the time of the next.
     // A second more than there is, so that with one address it is the limit that ends it, and says so.
@@ -37,7 +37,7 @@ pub(super) async fn connect(
             failed(io::Error::new(kind, error))
         })
     };
-    let connected = deadline.keep("resolving the name and connecting", connecting).await?;
+    let connected = deadline.keep(Phase::Connect, host, port, connecting).await?;
     let tcp = connected.into_inner();
     socket::prepare(&tcp, &client.config).map_err(failed)?;
     Ok(MaybeTlsStream::Tcp(tcp))

@@ -181,7 +181,7 @@ async fn proxy_that_is_not_there_or_never_answers_is_an_error_in_time() {
     // The name is resolved before the proxy is asked.
     let client = through(&format!("socks5://127.0.0.1:{port}"));
     let error = client.connect("ws://inside.invalid/").await.unwrap_err();
-    assert!(matches!(&error, ConnectError::Dial { host, .. } if host == "inside.invalid"), "{error:?}");
+    assert!(matches!(&error, ConnectError::Resolve { host, .. } if host == "inside.invalid"), "{error:?}");
 }
 
 #[test]
@@ -266,7 +266,7 @@ async fn connect_in_this_environment(task: &str) {
     match connected {
         Ok((stream, _)) if expected == "echo" => assert_echo(stream).await,
         Ok(_) => panic!("connected"),
-        Err(ConnectError::ProxyUri { proxy, reason }) => {
+        Err(ConnectError::ProxyUri { proxy, reason, .. }) => {
             assert_eq!(proxy, format!("the variable {expected}"));
             assert!(!reason.contains("secret"));
         }
