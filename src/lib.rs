@@ -39,7 +39,7 @@
 //! | a `wss://` URL | the same; it trusts what the platform trusts, or what [`Client::tls`] is given | `connect`, `platform-roots` or `tls` |
 //! | a proxy in between (HTTP CONNECT, SOCKS5) | [`Client::proxy`] | `connect`, `proxy` |
 //! | a TLS stream, a Unix socket, any connection to the server | [`Client::over`] | `connect` |
-//! | a tower stack: hyper-util's client, tonic's channel | [`Client::connector`] | `connect` |
+//! | a tower stack: hyper-util's client, tonic's channel | [`Client::connector`] | `connector` |
 //! | one HTTP/2 connection for many streams (RFC 8441) | [`Client::http2`] | `connect`, `http2` |
 //! | a port, or a `TcpListener` | [`Listener`] | `listener` |
 //! | a certificate for it | [`Listener::tls`] | `listener`, `tls` |
@@ -144,6 +144,7 @@
     not(all(
         feature = "axum",
         feature = "connect",
+        feature = "connector",
         feature = "http2",
         feature = "listener",
         feature = "proxy",
@@ -164,6 +165,8 @@ mod stream;
 pub use config::{Config, PayloadType};
 pub use error::Error;
 pub use frame::close::CloseFrame;
+#[cfg(feature = "connector")]
+pub use handshake::Connector;
 #[cfg(any(feature = "listener", feature = "connect"))]
 pub use handshake::MaybeTlsStream;
 #[cfg(feature = "proxy")]
@@ -173,7 +176,7 @@ pub use handshake::axum;
 #[cfg(feature = "listener")]
 pub use handshake::{Accepted, Incoming, Listener, ListenerAddr, Opened, Requests, UpgradeRequest};
 #[cfg(feature = "connect")]
-pub use handshake::{Client, ConnectError, Connector, connect};
+pub use handshake::{Client, ConnectError, Phase, ProxyError, connect};
 #[cfg(all(feature = "connect", feature = "http2"))]
 pub use handshake::{Http2, Http2Stream};
 #[cfg(any(feature = "upgrade", feature = "listener"))]

@@ -28,7 +28,7 @@ mod asking;
 pub mod axum;
 #[cfg(feature = "connect")]
 mod client;
-#[cfg(feature = "listener")]
+#[cfg(any(feature = "listener", feature = "connect"))]
 mod deadline;
 #[cfg(feature = "listener")]
 mod listener;

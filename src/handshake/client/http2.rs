@@ -8,22 +8,20 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Uri, Version};
-use http_body_util::Empty;
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
 use hyper::client::conn::http2::SendRequest;
 use hyper::ext::Protocol;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
 use super::super::headers::VERSION;
-use super::http1::read_start;
 use super::uri::Target;
-use super::{Client, ConnectError, dial, response};
+use super::{Client, ConnectError, Phase, dial, response};
 use crate::WebSocketStream;
 use driver::Settings;
 use stream::Connection;
 pub use stream::Http2Stream;
-
-const ANSWERING: &str = "waiting for the server's answer to the extended CONNECT";
 
 /// The longest wait for SETTINGS, which a server sends before anything else.
 const FOR_SETTINGS: Duration = Duration::from_secs(5);
@@ -83,7 +81,7 @@ impl Client {
             return Err(ConnectError::NotHttp2 { received });
         }
         let leads_to = Some((target.secure, target.host.clone(), target.port));
-        deadline.keep("starting HTTP/2", self.start(io, leads_to)).await
+        deadline.keep(Phase::Http2, &target.host, target.port, self.start(io, leads_to)).await
     }
 
     /// The same over a transport that the caller has made, on which the server expects HTTP/2.
@@ -92,7 +90,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`ConnectError::Http`] with what the transport fails with, [`ConnectError::TimedOut`].
+    /// [`ConnectError::Http2`] with what the transport fails with, [`ConnectError::TimedOut`].
     ///
     /// # Cancel safety
     ///
@@ -101,14 +99,18 @@ impl Client {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        self.deadline().keep("starting HTTP/2", self.start(io, None)).await
+        self.deadline().keep(Phase::Http2, "", 0, self.start(io, None)).await
     }
 
     async fn start<S>(&self, io: S, leads_to: Option<(bool, String, u16)>) -> Result<Http2, ConnectError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (requests, settings) = driver::start(io).await.map_err(ConnectError::Http)?;
+        let (requests, settings) = driver::start(io).await.map_err(|source| {
+            let (host, port) =
+                leads_to.as_ref().map_or((String::new(), 0), |(_, host, port)| (host.clone(), *port));
+            ConnectError::Http2 { host, port, source }
+        })?;
         let connection = Connection::new();
         Ok(Http2 { client: self.clone(), leads_to, requests, settings, connection })
     }
@@ -149,28 +151,34 @@ impl Http2 {
             let none = Err(ConnectError::NoExtendedConnect { received: "no SETTINGS came within 5 seconds" });
             tokio::time::timeout(FOR_SETTINGS, self.settled()).await.unwrap_or(none)
         };
-        deadline.keep("waiting for the server's SETTINGS", allowed).await?;
+        deadline.keep(Phase::Http2, &target.host, target.port, allowed).await?;
+        let failed = |source| {
+            let (host, port) = target.who();
+            ConnectError::Http2 { host, port, source }
+        };
         let mut requests = self.requests.clone();
         let answer = async {
             requests.send_request(request).await.map_err(|error| {
                 match error.is_closed() || error.is_canceled() {
                     true => self.ended(),
-                    false => ConnectError::Http(error),
+                    false => failed(error),
                 }
             })
         };
-        let mut response = deadline.keep(ANSWERING, answer).await?;
+        let mut response = deadline.keep(Phase::Upgrade, &target.host, target.port, answer).await?;
         // Any other success is none: hyper makes a stream only of this one.
         if response.status() != StatusCode::OK {
             let (mut head, mut body) = response.into_parts();
             head.version = Version::HTTP_2;
             let mut start = Vec::new();
             deadline.cut(read_start(&mut body, &mut start)).await;
-            return Err(ConnectError::rejected(Response::from_parts(head, start.into())));
+            return Err(ConnectError::rejected(&target, Response::from_parts(head, start.into())));
         }
-        response::check_chosen(response.headers(), &self.client.subprotocols)?;
+        response::check_chosen(response.headers(), &self.client.subprotocols, &target)?;
         let upgrade = hyper::upgrade::on(&mut response);
-        let io = deadline.keep(ANSWERING, async { upgrade.await.map_err(ConnectError::Http) }).await?;
+        let io = deadline
+            .keep(Phase::Upgrade, &target.host, target.port, async { upgrade.await.map_err(failed) })
+            .await?;
         let config = self.client.config.clone();
         let stream = Http2Stream::open(io, self.connection.clone(), counted, config);
         Ok((stream, response::told(response)))
@@ -242,8 +250,14 @@ impl Http2 {
             .path_and_query(target.path.clone())
             .build()
             .map_err(|_| ConnectError::Header {
-                name: header::HOST,
-                reason: "it is no host with a port or without",
+                number: 1 + self
+                    .client
+                    .headers
+                    .iter()
+                    .position(|(name, _)| name == header::HOST)
+                    .unwrap_or(0),
+                name: Some(header::HOST),
+                reason: "it is no host with a port or without".into(),
             })?;
         let mut request = Request::new(Empty::new());
         *request.method_mut() = Method::CONNECT;
@@ -270,8 +284,21 @@ impl Http2 {
 
     fn ended(&self) -> ConnectError {
         match &*self.settings.borrow() {
-            Settings::Ended(error) => ConnectError::Http2Ended(error.clone()),
-            _ => ConnectError::Http2Ended(None),
+            Settings::Ended(error) => ConnectError::Http2Ended { source: error.clone() },
+            _ => ConnectError::Http2Ended { source: None },
         }
+    }
+}
+
+/// The most of a body that goes into an error.
+const MAX_BODY: usize = 1024;
+
+/// Reads as much of a body as goes into an error. What was read stays if this is dropped.
+async fn read_start(body: &mut Incoming, start: &mut Vec<u8>) {
+    while start.len() < MAX_BODY
+        && let Some(Ok(frame)) = body.frame().await
+    {
+        let data = frame.into_data().unwrap_or_default();
+        start.extend_from_slice(&data[..data.len().min(MAX_BODY - start.len())]);
     }
 }

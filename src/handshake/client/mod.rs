@@ -1,5 +1,6 @@
 //! The client's side of the opening handshake (RFC 6455, section 4.1; over HTTP/2, RFC 8441).
 
+#[cfg(feature = "connector")]
 mod connector;
 mod dial;
 mod error;
@@ -21,15 +22,16 @@ use std::time::Duration;
 use http::Response;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, timeout_at};
 
+#[cfg(feature = "connector")]
 pub use connector::Connector;
-pub use error::ConnectError;
+pub use error::{ConnectError, Phase, ProxyError};
 #[cfg(feature = "http2")]
 pub use http2::{Http2, Http2Stream};
 #[cfg(feature = "proxy")]
 pub use proxy::Proxy;
 
+use super::deadline::Deadline;
 use super::ending;
 use super::headers;
 use super::transport::MaybeTlsStream;
@@ -235,8 +237,8 @@ impl Client {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let upgrade = Upgrade::new(self, &Target::parse(uri)?)?;
-        upgrade.over(io, self.deadline()).await
+        let target = Target::parse(uri)?;
+        Upgrade::new(self, &target)?.over(io, self.deadline()).await
     }
 
     async fn open(
@@ -280,7 +282,10 @@ impl Client {
             fields.insert(header::SEC_WEBSOCKET_PROTOCOL, names);
         }
         for (index, (name, value)) in self.headers.iter().enumerate() {
-            let refuse = |reason| Err(ConnectError::Header { name: name.clone(), reason });
+            let refuse = |reason: &str| {
+                let (number, name) = (index + 1, Some(name.clone()));
+                Err(ConnectError::Header { number, name, reason: reason.to_owned() })
+            };
             if headers::is_reserved(name) {
                 return refuse("it belongs to the handshake");
             }
@@ -302,10 +307,7 @@ impl Client {
     }
 
     fn deadline(&self) -> Deadline {
-        // A century, which every clock can add.
-        const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
-        let limit = self.time_limit;
-        Deadline { limit, at: (limit < FOREVER).then(|| Instant::now() + limit) }
+        Deadline::after(self.time_limit)
     }
 }
 
@@ -322,30 +324,16 @@ impl fmt::Debug for Client {
     }
 }
 
-/// The time limit, once it runs.
-#[derive(Clone, Copy, Debug)]
-struct Deadline {
-    limit: Duration,
-    /// `None` for no limit.
-    at: Option<Instant>,
-}
-
 impl Deadline {
-    /// Waits for something, but not longer than this.
+    /// Waits for something on the way to a server (or a proxy), but not longer than this.
     async fn keep<T>(
         self,
-        during: &'static str,
+        phase: Phase,
+        host: &str,
+        port: u16,
         work: impl Future<Output = Result<T, ConnectError>>,
     ) -> Result<T, ConnectError> {
-        let timed_out = ConnectError::TimedOut { limit: self.limit, during };
-        self.cut(work).await.unwrap_or(Err(timed_out))
-    }
-
-    /// Waits for something, or gives it up; `None` then.
-    async fn cut<T>(self, work: impl Future<Output = T>) -> Option<T> {
-        match self.at {
-            Some(at) => timeout_at(at, work).await.ok(),
-            None => Some(work.await),
-        }
+        let late = || ConnectError::TimedOut { host: host.to_owned(), port, limit: self.limit, phase };
+        self.cut(work).await.unwrap_or_else(|| Err(late()))
     }
 }

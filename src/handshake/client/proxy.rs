@@ -14,10 +14,8 @@ use hyper_util::rt::TokioIo;
 use tower_service::Service;
 
 use super::uri::{Target, split, without_brackets, without_secrets};
-use super::{Client, ConnectError, Deadline, MaybeTlsStream, tcp};
+use super::{Client, ConnectError, Deadline, MaybeTlsStream, Phase, ProxyError, tcp};
 use watched::Watched;
-
-const ANSWERING: &str = "waiting for the proxy's answer";
 
 /// A proxy, for [`Client::proxy`].
 ///
@@ -172,7 +170,8 @@ pub(super) async fn open(
     };
     let (host, port) = (without_brackets(uri.host().unwrap_or_default()), uri.port_u16().unwrap_or(default));
     #[cfg(feature = "tls")]
-    let tls = (scheme == "https").then(|| super::tls::Tls::new(client, host, b"http/1.1")).transpose()?;
+    let tls =
+        (scheme == "https").then(|| super::tls::Tls::new(client, host, port, b"http/1.1")).transpose()?;
     // hyper-util's own resolution for socks5:// blocks the thread.
     let name = if scheme == "socks5" { resolve(target, deadline).await? } else { target.host.clone() };
     if let Some((user, password)) = way.raw_auth() {
@@ -184,7 +183,7 @@ pub(super) async fn open(
     let io = tcp::connect(client, host, port, deadline).await?;
     #[cfg(feature = "tls")]
     let io = match tls {
-        Some(tls) => deadline.keep("in the TLS handshake with the proxy", tls.handshake(io)).await?,
+        Some(tls) => deadline.keep(Phase::Tls, host, port, tls.handshake(io)).await?,
         None => io,
     };
     let is_socks = scheme.starts_with("socks");
@@ -193,8 +192,7 @@ pub(super) async fn open(
     let failed = |reason: String| ConnectError::Proxy {
         proxy: format!("{scheme}://{host}:{port}"),
         to: format!("{} port {}", target.host, target.port),
-        kind: seen.kind(is_socks),
-        reason: reason + &seen.answer(),
+        source: ProxyError::Io { source: io::Error::new(seen.kind(is_socks), reason + &seen.answer()) },
     };
     // Always with a port: what hyper-util would take instead is 443.
     let Some(to) = target.http(&name) else { return Err(failed("its host cannot stand in a URI".into())) };
@@ -215,7 +213,7 @@ pub(super) async fn open(
             tunnel.call(to).await.map_err(|error| failed(error.to_string()))
         }
     };
-    Ok(deadline.keep(ANSWERING, opening).await?.into_inner().into_inner())
+    Ok(deadline.keep(Phase::Proxy, host, port, opening).await?.into_inner().into_inner())
 }
 
 /// RFC 1929 has one octet for each length; hyper-util one buffer of 262 for all that is sent.
@@ -235,14 +233,14 @@ fn check_credentials(user: &str, password: &str, host: &str) -> Result<(), Strin
 
 /// The first address of the server.
 async fn resolve(target: &Target, deadline: Deadline) -> Result<String, ConnectError> {
-    let failed = |source| ConnectError::Dial { host: target.host.clone(), port: target.port, source };
+    let failed = |source| ConnectError::Resolve { host: target.host.clone(), port: target.port, source };
     let resolving = async {
         let mut addresses = tokio::net::lookup_host((&*target.host, target.port)).await.map_err(failed)?;
         addresses
             .next()
             .ok_or_else(|| failed(io::Error::new(io::ErrorKind::NotFound, "the name has no address")))
     };
-    Ok(deadline.keep("resolving the name", resolving).await?.ip().to_string())
+    Ok(deadline.keep(Phase::Resolve, &target.host, target.port, resolving).await?.ip().to_string())
 }
 
 /// The connection to the proxy, as the connector that hyper-util wants to make it with. Made before, it has our errors.

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use tokio::net::{TcpStream, lookup_host};
 
-use super::{Client, ConnectError, Deadline, MaybeTlsStream};
+use super::{Client, ConnectError, Deadline, MaybeTlsStream, Phase};
 use crate::handshake::socket;
 
 /// Resolves the name, and connects to whichever of its addresses answers first (RFC 8305).
@@ -18,11 +18,11 @@ pub(super) async fn connect(
     deadline: Deadline,
 ) -> Result<MaybeTlsStream, ConnectError> {
     let addresses = resolve(host, port, deadline).await?;
-    let failed = |source| ConnectError::Dial { host: host.to_owned(), port, source };
+    let failed = |(addresses, source)| ConnectError::Dial { host: host.to_owned(), port, addresses, source };
     let delay = race::delay(&addresses, deadline.at.is_some());
     let racing = async { race::race(addresses, delay, TcpStream::connect).await.map_err(failed) };
-    let tcp = deadline.keep("connecting", racing).await?;
-    socket::prepare(&tcp, &client.config).map_err(failed)?;
+    let tcp = deadline.keep(Phase::Connect, host, port, racing).await?;
+    socket::prepare(&tcp, &client.config).map_err(|error| failed((Vec::new(), error)))?;
     Ok(MaybeTlsStream::Tcp(tcp))
 }
 
@@ -32,14 +32,14 @@ pub(super) async fn resolve(
     port: u16,
     deadline: Deadline,
 ) -> Result<Vec<SocketAddr>, ConnectError> {
-    let failed = |source| ConnectError::Dial { host: host.to_owned(), port, source };
+    let failed = |source| ConnectError::Resolve { host: host.to_owned(), port, source };
     let resolving = async {
         let found = lookup_host((host, port)).await.map_err(failed)?;
         let addresses = race::interleave(found);
         if addresses.is_empty() {
-            return Err(failed(io::Error::new(io::ErrorKind::NotFound, "the name has no address")));
+            return Err(failed(io::Error::new(io::ErrorKind::NotFound, "it has no address")));
         }
         Ok(addresses)
     };
-    deadline.keep("resolving the name", resolving).await
+    deadline.keep(Phase::Resolve, host, port, resolving).await
 }

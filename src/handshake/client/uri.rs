@@ -71,6 +71,11 @@ impl Target {
         })
     }
 
+    /// Host and port, for an error.
+    pub(super) fn who(&self) -> (String, u16) {
+        (self.host.clone(), self.port)
+    }
+
     /// The same place for those who know only HTTP's schemes, with its port in any case.
     #[cfg(feature = "proxy")]
     pub(super) fn http(&self, host: &str) -> Option<Uri> {

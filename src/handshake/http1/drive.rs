@@ -72,6 +72,12 @@ impl<H: Head> Received<H> {
         Ok(Some(head))
     }
 
+    /// How it begins, where it has turned out to be no head.
+    #[cfg(feature = "connect")]
+    pub(in crate::handshake) fn start(&self) -> &[u8] {
+        &self.bytes[self.scanner.first()..]
+    }
+
     /// What has come behind the head.
     pub(in crate::handshake) fn into_rest(self) -> Vec<u8> {
         self.bytes

@@ -1,7 +1,5 @@
 //! Which address is tried when (RFC 8305, "Happy Eyeballs").
 
-use std::error::Error as StdError;
-use std::fmt;
 use std::future::{Future, pending, poll_fn};
 use std::io;
 use std::net::SocketAddr;
@@ -14,9 +12,6 @@ use tokio::time::sleep;
 /// How long an attempt is alone. "a simple implementation can have a fixed delay [...] This specification recommends 250 ms"
 /// (section 5).
 const DELAY: Duration = Duration::from_millis(250);
-
-/// The most addresses that an error names.
-const NAMED: usize = 4;
 
 /// The families in turn, the resolver's first one first; nothing twice (section 4).
 pub(super) fn interleave(found: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
@@ -57,7 +52,7 @@ pub(super) async fn race<T, F>(
     addresses: Vec<SocketAddr>,
     delay: Option<Duration>,
     connect: impl Fn(SocketAddr) -> F,
-) -> io::Result<T>
+) -> Result<T, (Vec<SocketAddr>, io::Error)>
 where
     F: Future<Output = io::Result<T>>,
 {
@@ -107,17 +102,12 @@ where
     .await
 }
 
-/// No attempt has won. With one address it is that attempt's error; else [`Unreached`], with the kind of the one that tells
-/// most.
-fn unreached(mut failures: Vec<(SocketAddr, io::Error)>) -> io::Error {
+/// No attempt has won: the addresses as they were tried, and the error that tells most.
+fn unreached(mut failures: Vec<(SocketAddr, io::Error)>) -> (Vec<SocketAddr>, io::Error) {
     let tried: Vec<SocketAddr> = failures.iter().map(|(address, _)| *address).collect();
     // The first of those that tell the same.
     failures.sort_by_key(|(_, error)| vagueness(error.kind()));
-    let (address, error) = failures.swap_remove(0);
-    if tried.len() == 1 {
-        return error;
-    }
-    io::Error::new(error.kind(), Unreached { tried, address, error })
+    (tried, failures.swap_remove(0).1)
 }
 
 /// A host that refuses tells more than a network that is not there: where a host has no route for IPv6, that is not the news.
@@ -129,35 +119,6 @@ fn vagueness(kind: io::ErrorKind) -> u8 {
         ErrorKind::TimedOut => 1,
         ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset | ErrorKind::PermissionDenied => 0,
         _ => 2,
-    }
-}
-
-/// Several addresses were tried in vain.
-#[derive(Debug)]
-struct Unreached {
-    tried: Vec<SocketAddr>,
-    /// Whose error it is.
-    address: SocketAddr,
-    error: io::Error,
-}
-
-impl fmt::Display for Unreached {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "none of {} addresses can be reached (", self.tried.len())?;
-        for (index, address) in self.tried.iter().take(NAMED).enumerate() {
-            write!(f, "{}{address}", if index > 0 { ", " } else { "" })?;
-        }
-        let more = self.tried.len().saturating_sub(NAMED);
-        if more > 0 {
-            write!(f, ", {more} more")?;
-        }
-        write!(f, "); the error is that of {}", self.address)
-    }
-}
-
-impl StdError for Unreached {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        Some(&self.error)
     }
 }
 

@@ -13,7 +13,10 @@ use super::*;
 type Fate = Option<(u64, Result<(), ErrorKind>)>;
 
 /// When which attempt begins, and how it all ends. Addresses have their index as port, from 1.
-async fn run(fates: &[Fate], delay: Option<Duration>) -> (Vec<(u64, u16)>, io::Result<u16>) {
+async fn run(
+    fates: &[Fate],
+    delay: Option<Duration>,
+) -> (Vec<(u64, u16)>, Result<u16, (Vec<SocketAddr>, io::Error)>) {
     let start = Instant::now();
     let begun = Rc::new(RefCell::new(Vec::new()));
     let addresses = (1..=fates.len() as u16).map(|port| SocketAddr::from(([10, 0, 0, 1], port)));
@@ -59,19 +62,15 @@ async fn without_a_delay_an_address_is_tried_when_the_one_before_has_failed() {
 async fn error_counts_all_addresses_and_has_the_kind_that_tells_most() {
     let fails = |after, kind| Some((after, Err(kind)));
     let (unreachable, refused) = (ErrorKind::NetworkUnreachable, ErrorKind::ConnectionRefused);
-    for fates in [[fails(0, unreachable), fails(9, refused)], [fails(9, refused), fails(0, unreachable)]] {
-        let error = run(&fates, Some(DELAY)).await.1.unwrap_err();
-        assert_eq!(error.kind(), refused);
-        let text = error.to_string();
-        assert!(text.starts_with("none of 2 addresses") && text.contains("10.0.0.1:2"), "{text}");
-        // The source says the rest.
-        let inside = error.get_ref().unwrap().downcast_ref::<Unreached>().unwrap();
-        assert!(inside.source().unwrap().is::<io::Error>() && !text.contains("refused"), "{text}");
+    for fates in [
+        &[fails(0, unreachable), fails(9, refused)][..],
+        &[fails(9, refused), fails(0, unreachable)],
+        &[fails(0, ErrorKind::TimedOut), fails(0, refused), fails(0, unreachable)],
+        &[fails(0, refused)],
+    ] {
+        let (tried, error) = run(fates, Some(DELAY)).await.1.unwrap_err();
+        assert_eq!((tried.len(), error.kind()), (fates.len(), refused));
     }
-    let error = run(&[fails(0, refused)], Some(DELAY)).await.1.unwrap_err();
-    assert!(error.get_ref().is_none(), "{error:?}");
-    let error = run(&[fails(0, refused); 40], Some(DELAY)).await.1.unwrap_err();
-    assert!(error.to_string().contains("none of 40") && error.to_string().contains(", 36 more)"), "{error}");
 }
 
 #[test]
