@@ -22,7 +22,7 @@ use super::{Client, ConnectError, Deadline, Phase, response};
 use crate::{Role, WebSocketStream};
 
 /// How long what explains a failure is waited for: the body of a refusal, or an answer where the request could not be sent.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A request, ready to be sent.
 pub(super) struct Upgrade<'a> {

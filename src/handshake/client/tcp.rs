@@ -36,10 +36,13 @@ pub(super) async fn resolve(
     let resolving = async {
         let found = lookup_host((host, port)).await.map_err(failed)?;
         let addresses = race::interleave(found);
-        if addresses.is_empty() {
-            return Err(failed(io::Error::new(io::ErrorKind::NotFound, "it has no address")));
-        }
-        Ok(addresses)
+        if addresses.is_empty() { Err(no_address(host, port)) } else { Ok(addresses) }
     };
     deadline.keep(Phase::Resolve, host, port, resolving).await
+}
+
+/// The resolver knows the name, but no address of it.
+pub(super) fn no_address(host: &str, port: u16) -> ConnectError {
+    let source = io::Error::new(io::ErrorKind::NotFound, "it has no address");
+    ConnectError::Resolve { host: host.to_owned(), port, source }
 }
