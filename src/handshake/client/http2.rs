@@ -14,10 +14,8 @@ use hyper::client::conn::http2::SendRequest;
 use hyper::ext::Protocol;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
-use tokio::time::timeout;
 
 use super::super::headers::VERSION;
-use super::http1::PATIENCE;
 use super::uri::Target;
 use super::{Client, ConnectError, Phase, dial, response};
 use crate::WebSocketStream;
@@ -151,7 +149,7 @@ impl Http2 {
                 return self.settled().await;
             }
             let none = Err(ConnectError::NoExtendedConnect { received: "no SETTINGS came within 5 seconds" });
-            timeout(FOR_SETTINGS, self.settled()).await.unwrap_or(none)
+            tokio::time::timeout(FOR_SETTINGS, self.settled()).await.unwrap_or(none)
         };
         deadline.keep(Phase::Http2, &target.host, target.port, allowed).await?;
         let failed = |source| {
@@ -173,7 +171,7 @@ impl Http2 {
             let (mut head, mut body) = response.into_parts();
             head.version = Version::HTTP_2;
             let mut start = Vec::new();
-            let _ = deadline.cut(timeout(PATIENCE, read_start(&mut body, &mut start))).await;
+            deadline.cut(read_start(&mut body, &mut start)).await;
             return Err(ConnectError::rejected(&target, Response::from_parts(head, start.into())));
         }
         response::check_chosen(response.headers(), &self.client.subprotocols, &target)?;
@@ -295,12 +293,15 @@ impl Http2 {
 /// The most of a body that goes into an error.
 const MAX_BODY: usize = 1024;
 
-/// Reads as much of a body as goes into an error. What was read stays if this is dropped.
+/// Reads as much of a body as goes into an error, for a second at most. What was read stays if this is dropped.
 async fn read_start(body: &mut Incoming, start: &mut Vec<u8>) {
-    while start.len() < MAX_BODY
-        && let Some(Ok(frame)) = body.frame().await
-    {
-        let data = frame.into_data().unwrap_or_default();
-        start.extend_from_slice(&data[..data.len().min(MAX_BODY - start.len())]);
-    }
+    let reading = async {
+        while start.len() < MAX_BODY
+            && let Some(Ok(frame)) = body.frame().await
+        {
+            let data = frame.into_data().unwrap_or_default();
+            start.extend_from_slice(&data[..data.len().min(MAX_BODY - start.len())]);
+        }
+    };
+    let _ = tokio::time::timeout(super::http1::PATIENCE, reading).await;
 }
