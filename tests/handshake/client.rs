@@ -6,5 +6,7 @@ mod dialling;
 mod http2;
 mod http2_end;
 mod proxies;
+mod refusals;
 mod requests;
+mod strangers;
 mod tls;

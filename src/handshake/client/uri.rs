@@ -116,6 +116,11 @@ pub(super) fn split(authority: &Authority) -> Result<(Option<&str>, &str, Option
     Ok((userinfo, host, port))
 }
 
+/// Whether this can stand in Host: a host, with a port or without.
+pub(super) fn is_host(host: &[u8]) -> bool {
+    Authority::try_from(host).is_ok_and(|authority| matches!(split(&authority), Ok((None, _, _))))
+}
+
 pub(super) fn without_brackets(host: &str) -> &str {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
@@ -123,12 +128,17 @@ pub(super) fn without_brackets(host: &str) -> &str {
 /// As much of a URI as an error may show: what stands before the last `@` could be a password, and a query a token.
 pub(super) fn without_secrets(uri: &str) -> String {
     let shown = match uri.rsplit_once('@') {
-        Some((before, after)) => match before.split_once("://") {
-            Some((scheme, _)) if scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
-                format!("{scheme}://...@{after}")
-            }
-            _ => format!("...@{after}"),
-        },
+        Some((before, after)) => {
+            let scheme = match before.split_once("://") {
+                Some((scheme, _)) if scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
+                    format!("{scheme}://")
+                }
+                _ => String::new(),
+            };
+            // Where a question mark comes first, the `@` may be part of a query.
+            let after = if before.contains('?') { String::new() } else { format!("@{after}") };
+            format!("{scheme}...{after}")
+        }
         None => uri.to_owned(),
     };
     let end = shown.find('?').unwrap_or(shown.len());
@@ -210,6 +220,8 @@ mod tests {
             ("ws://user:secr/et@host:x#", "ws://...@host:x#"),
             ("user:secret://x@host", "...@host"),
             ("secret@", "...@"),
+            ("ws://host:x/?token=a@secret", "ws://..."),
+            ("ws://user:sec?ret@host:x/", "ws://..."),
         ] {
             assert_eq!(without_secrets(uri), shown);
             let text = Target::parse(uri).unwrap_err().to_string();

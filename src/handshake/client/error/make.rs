@@ -10,7 +10,7 @@ use super::super::super::http1::{HeadError, MAX_FIELDS, MAX_HEAD, MAX_INTERIM, M
 use super::super::Deadline;
 use super::super::http1::Unanswered;
 use super::super::uri::Target;
-use super::{ConnectError, Phase, hide_secrets};
+use super::{ConnectError, Phase, hide_secrets, text};
 
 impl ConnectError {
     /// The time limit has passed, on the way to this server.
@@ -22,6 +22,9 @@ impl ConnectError {
     /// A status other than the expected one. What is secret in the response stays out of `Debug`.
     pub(in crate::handshake::client) fn rejected(target: &Target, mut response: Response<Bytes>) -> Self {
         hide_secrets(response.headers_mut());
+        if text::encoding(&response).is_some() {
+            *response.body_mut() = Bytes::new();
+        }
         let (host, port) = target.who();
         Self::Rejected { host, port, response: Box::new(response) }
     }

@@ -44,7 +44,10 @@ pub(super) struct Refusal<'a> {
 
 /// What a server has to answer: over HTTP/2 another status (RFC 8441, section 5).
 pub(super) fn of_server(response: &Response<Bytes>) -> Refusal<'_> {
-    Refusal { response, expected: if response.version() == Version::HTTP_2 { "200" } else { "101" } }
+    Refusal {
+        response,
+        expected: if response.version() == Version::HTTP_2 { "200 OK" } else { "101 Switching Protocols" },
+    }
 }
 
 /// What a proxy has to answer to CONNECT (RFC 9110, section 9.3.6).
@@ -62,12 +65,12 @@ impl Display for Refusal<'_> {
             (None, Some(reason)) => write!(f, " {reason}")?,
             (None, None) => {}
         }
+        write!(f, ", expected {}", self.expected)?;
         if let Some(encoding) = encoding(response) {
-            write!(f, " with a {}-encoded body", headers::excerpt(encoding))?;
+            write!(f, "; its body is encoded ({})", headers::excerpt(encoding))?;
         } else if let Some(line) = first_line(response.body()) {
-            write!(f, " and \"{line}\"")?;
+            write!(f, ": \"{line}\"")?;
         }
-        write!(f, "; expected {}", self.expected)?;
         self.hint(f)
     }
 }
@@ -81,7 +84,7 @@ impl Refusal<'_> {
             _ if status.is_redirection() => match fields.get(header::LOCATION) {
                 Some(to) => write!(
                     f,
-                    "; it leads to {}, and redirections are not followed",
+                    "; it leads to {}, but redirections are not followed",
                     shortened(&without_secrets(&String::from_utf8_lossy(to.as_bytes())))
                 ),
                 None => f.write_str("; redirections are not followed"),
@@ -116,7 +119,7 @@ fn challenge(f: &mut Formatter<'_>, fields: &HeaderMap, name: &HeaderName) -> fm
 }
 
 /// How the body is encoded, where that hides it.
-fn encoding(response: &Response<Bytes>) -> Option<&[u8]> {
+pub(super) fn encoding(response: &Response<Bytes>) -> Option<&[u8]> {
     let fields = response.headers();
     let is_empty = response.body().is_empty()
         && fields.get(header::CONTENT_LENGTH).is_some_and(|length| length.as_bytes() == b"0");
