@@ -61,6 +61,15 @@ impl<H: Head> Received<H> {
         }
     }
 
+    /// Takes what has come, where somebody else reads. Once a head is whole, says how many of these octets are behind it, which
+    /// are not kept here.
+    #[cfg(feature = "proxy")]
+    pub(in crate::handshake) fn receive(&mut self, octets: &[u8]) -> Result<Option<(H, usize)>, HeadError> {
+        self.bytes.extend_from_slice(octets);
+        let head = self.take()?;
+        Ok(head.map(|head| (head, std::mem::take(&mut self.bytes).len())))
+    }
+
     /// The head, if it is whole.
     fn take(&mut self) -> Result<Option<H>, HeadError> {
         let found = self.scanner.scan(&self.bytes);
