@@ -180,7 +180,7 @@ pub use handshake::{Http2, Http2Stream};
 pub use handshake::{Origins, Rejection, Upgrader};
 #[cfg(feature = "upgrade")]
 pub use handshake::{Upgrade, is_upgrade_request, upgrade};
-pub use stream::{Parts, WebSocketStream};
+pub use stream::{OwnedReadHalf, OwnedWriteHalf, Parts, ReuniteError, WebSocketStream};
 
 pub use fastwebsockets::{CloseCode, OpCode, Role};
 
