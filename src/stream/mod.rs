@@ -8,6 +8,8 @@ mod parts;
 mod push;
 mod read;
 mod refusal;
+#[cfg(any(feature = "listener", feature = "connect"))]
+mod socket;
 mod split;
 mod stall;
 mod transport;

@@ -28,7 +28,7 @@ use waiting::Waiting;
 pub use writing::OwnedWriteHalf;
 
 /// What both halves have.
-struct Shared<S> {
+pub(super) struct Shared<S> {
     stream: Mutex<WebSocketStream<S>>,
     /// The stream has something to push out, which a read must not pass by. A hint: it is set before the lock is released.
     must_push: AtomicBool,
@@ -100,6 +100,11 @@ impl<S> Shared<S> {
         }
     }
 
+    #[cfg(any(feature = "listener", feature = "connect"))]
+    pub(super) fn with_transport<T>(&self, ask: impl FnOnce(&S) -> T) -> T {
+        ask(self.lock().get_ref())
+    }
+
     fn is_closed(&self) -> bool {
         self.lock().is_closed()
     }
@@ -119,13 +124,6 @@ impl<S> Shared<S> {
             Ok(stream) => debug.field("stream", &*stream).finish_non_exhaustive(),
             Err(_) => debug.finish_non_exhaustive(),
         }
-    }
-}
-
-#[cfg(any(feature = "listener", feature = "connect"))]
-impl Shared<crate::MaybeTlsStream> {
-    fn with_socket<T>(&self, ask: impl FnOnce(&crate::MaybeTlsStream) -> T) -> T {
-        ask(self.lock().get_ref())
     }
 }
 

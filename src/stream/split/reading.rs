@@ -40,7 +40,7 @@ impl<S> OwnedReadHalf<S> {
         OwnedReadHalf { shared, input, is_forgotten: false }
     }
 
-    pub(super) fn shared(&self) -> &Arc<Shared<S>> {
+    pub(in crate::stream) fn shared(&self) -> &Arc<Shared<S>> {
         &self.shared
     }
 

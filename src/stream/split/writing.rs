@@ -44,7 +44,7 @@ impl<S> OwnedWriteHalf<S> {
         OwnedWriteHalf { shared, is_forgotten: false }
     }
 
-    pub(super) fn shared(&self) -> &Arc<Shared<S>> {
+    pub(in crate::stream) fn shared(&self) -> &Arc<Shared<S>> {
         &self.shared
     }
 
