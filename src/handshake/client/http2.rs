@@ -356,5 +356,5 @@ async fn read_start(body: &mut Incoming, start: &mut Vec<u8>) {
             start.extend_from_slice(&data[..data.len().min(MAX_BODY - start.len())]);
         }
     };
-    let _ = tokio::time::timeout(super::http1::PATIENCE, reading).await;
+    let _ = timeout(PATIENCE, reading).await;
 }
