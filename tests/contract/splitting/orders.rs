@@ -4,13 +4,11 @@
 //! with it: at the end everything opens, the peer closes, and nothing may be left undone.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use super::*;
 use crate::random::dice::Dice;
-
-type Done = Pin<Box<dyn Future<Output = (OwnedWriteHalf<Transport>, io::Result<()>)>>>;
 
 #[derive(Clone, Copy, Debug)]
 enum Op {
@@ -20,24 +18,20 @@ enum Op {
     Close,
 }
 
-/// The call as a future that gives the half back.
-fn start(mut writer: OwnedWriteHalf<Transport>, op: Op) -> Done {
-    use tokio::io::AsyncWriteExt;
-    Box::pin(async move {
-        let result = match op {
-            Op::Write(n) => writer.write(&vec![7; n]).await.map(drop),
-            Op::Flush => writer.flush().await,
-            Op::Shutdown => writer.shutdown().await,
-            Op::Close => writer.close(1000, "bye").await.map(drop),
-        };
-        (writer, result)
-    })
+/// A call is polled as often as its task is woken. A `close` is dropped and called again each time: it goes on.
+fn poll(task: &Task, writer: &mut OwnedWriteHalf<Transport>, op: Op) -> Poll<io::Result<()>> {
+    match op {
+        Op::Write(n) => task.write(writer, &vec![7; n]).map_ok(drop),
+        Op::Flush => task.flush(writer),
+        Op::Shutdown => task.shutdown(writer),
+        Op::Close => task.run(|cx| pin!(writer.close(1000, "bye")).poll(cx)).map_ok(drop),
+    }
 }
 
 /// What the writing half is about.
 enum Writing {
     Idle(OwnedWriteHalf<Transport>),
-    Busy(Op, Done),
+    Busy(Op, OwnedWriteHalf<Transport>),
     Gone,
 }
 
@@ -69,7 +63,6 @@ impl World {
             .half_close(dice.one_in(2))
             .close_timeout(Duration::MAX);
         let (reader, writer, mock) = halves(role, config);
-        mock.state().hesitant = false;
         World {
             seed,
             dice,
@@ -195,17 +188,24 @@ impl World {
     }
 
     fn start(&mut self) {
-        if let Writing::Idle(writer) = std::mem::replace(&mut self.writing, Writing::Gone) {
-            let op = match self.dice.below(24) {
-                0..=14 => Op::Write(self.dice.below(40)),
-                15..=21 => Op::Flush,
-                22 => Op::Shutdown,
-                _ => Op::Close,
-            };
-            self.note(format!("{op:?}"));
-            self.writing = Writing::Busy(op, start(writer, op));
-            self.woken[1] = true;
-        }
+        let op = match self.dice.below(24) {
+            0..=14 => Op::Write(self.dice.below(40)),
+            15..=21 => Op::Flush,
+            22 => Op::Shutdown,
+            _ => Op::Close,
+        };
+        self.writing = match std::mem::replace(&mut self.writing, Writing::Gone) {
+            Writing::Idle(writer) => {
+                self.note(format!("{op:?}"));
+                self.woken[1] = true;
+                Writing::Busy(op, writer)
+            }
+            Writing::Busy(_, writer) if self.dice.one_in(8) => {
+                self.note("the call is cancelled");
+                Writing::Idle(writer)
+            }
+            other => other,
+        };
     }
 
     /// Polls whoever was woken and is at it, in any order, until nobody is.
@@ -250,18 +250,20 @@ impl World {
     }
 
     fn poll_writer(&mut self) {
-        let Writing::Busy(op, mut done) = std::mem::replace(&mut self.writing, Writing::Gone) else { return };
         self.woken[1] = false;
-        match self.writing_task.run(|cx| done.as_mut().poll(cx)) {
-            Poll::Pending => {
-                self.note("  pending");
-                self.writing = Writing::Busy(op, done);
-            }
-            Poll::Ready((writer, result)) => {
-                self.note(format!("  {:?}", result.map_err(|error| error.kind())));
-                self.writing = Writing::Idle(writer);
-            }
-        }
+        self.writing = match std::mem::replace(&mut self.writing, Writing::Gone) {
+            Writing::Busy(op, mut writer) => match poll(&self.writing_task, &mut writer, op) {
+                Poll::Pending => {
+                    self.note("  pending");
+                    Writing::Busy(op, writer)
+                }
+                Poll::Ready(result) => {
+                    self.note(format!("  {:?}", result.map_err(|error| error.kind())));
+                    Writing::Idle(writer)
+                }
+            },
+            other => other,
+        };
     }
 
     /// Everything opens, and the peer closes: nothing may be left undone.
@@ -280,22 +282,22 @@ impl World {
         if self.has_ended && self.read != self.fed {
             fail("payload is lost");
         }
+        // What a read that returned the end could not send leaves with the next one.
+        if let Some(reader) = self.reader.as_mut().filter(|_| self.has_ended) {
+            assert_eq!(ok(self.reading_task.read(reader, 64)), b"", "seed {}", self.seed);
+        }
         let written = self.mock.state().written.clone();
         let (frames, rest) = wire::decode_prefix(&written);
-        let closes = frames.iter().filter(|frame| frame.opcode == wire::CLOSE).count();
-        if closes > 1
-            || frames.iter().rev().skip_while(|frame| frame.opcode != wire::CLOSE).count() != frames.len()
-                && closes == 1
-                && frames.last().is_some_and(|frame| frame.opcode < 8)
-        {
+        let mut behind = frames.iter().skip_while(|frame| frame.opcode != wire::CLOSE);
+        let closes = behind.next().is_some();
+        if behind.any(|frame| frame.opcode != wire::PONG) {
             fail("something follows the Close");
         }
-        // The last that polls has pushed everything out.
-        if self.has_ended && !rest.is_empty() {
+        if self.has_ended && self.reader.is_some() && !rest.is_empty() {
             fail("half a frame is left");
         }
         let is_dropped = matches!(self.writing, Writing::Gone) && !self.forgotten;
-        if self.has_ended && is_dropped && !(closes == 1 && self.mock.state().is_shut) {
+        if self.has_ended && self.reader.is_some() && is_dropped && !(closes && self.mock.state().is_shut) {
             fail("the dropped writing half was not ended");
         }
     }
@@ -303,7 +305,7 @@ impl World {
 
 #[test]
 fn no_order_of_halves_cancellation_and_drops_loses_a_wake_up() {
-    for seed in 0..60_000 {
+    for seed in 0..30_000 {
         let mut world = World::new(seed);
         for _ in 0..50 {
             world.happen();
