@@ -221,9 +221,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     fn poll_receive_for_close(&mut self, cx: &mut Context<'_>, unread: Unread) -> Poll<()> {
         let polled = match unread {
             Unread::Discarded => self.poll_discard_unasked(cx),
-            Unread::Kept if self.input.is_empty() => self.poll_fill_unasked(cx),
-            // Goes on when the reader has taken it, who wakes this task then.
-            Unread::Kept => Poll::Pending,
+            Unread::Kept => self.poll_fill_unasked(cx),
         };
         // Answers to Pings, or to the Close.
         self.push_for_close(cx);

@@ -35,6 +35,15 @@ impl Input {
         if end == 0 { Input::default() } else { Input { buffer, start: 0, end } }
     }
 
+    /// Its payload at the start of a buffer, and how much that is.
+    fn into_buffer(mut self) -> (Buffer, usize) {
+        if self.is_empty() {
+            return (Buffer::take(READ_AHEAD), 0);
+        }
+        self.buffer.copy_within(self.start..self.end, 0);
+        (self.buffer, self.end - self.start)
+    }
+
     /// This, and `later` behind it.
     pub(super) fn followed_by(self, later: Input) -> Self {
         if self.is_empty() {
@@ -56,6 +65,11 @@ impl Input {
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.start == self.end
+    }
+
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.end - self.start
     }
 
     /// Moves as much as fits.
@@ -110,9 +124,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         self.end_of_poll(cx, polled, was_blocked)
     }
 
-    /// Reads ahead for a reader who does not ask just now, and who has yet to be told how it ended.
+    /// Reads ahead for a reader who does not ask just now, and who has yet to be told how it ended; behind what has been
+    /// read ahead so far.
+    ///
+    /// `Pending`, with nobody to wake: there is no more room. It goes on when the reader has taken something.
     pub(super) fn poll_fill_unasked(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.unasked(|stream| stream.poll_fill(cx))
+        let (mut buffer, end) = std::mem::take(&mut self.input).into_buffer();
+        let mut polled = Poll::Pending;
+        let mut filled = end;
+        if end < READ_AHEAD && buffer.len() >= READ_AHEAD {
+            let mut buf = ReadBuf::new(&mut buffer[..READ_AHEAD]);
+            buf.set_filled(end);
+            polled = self.unasked(|stream| stream.poll_receive(cx, &mut buf));
+            filled = buf.filled().len();
+        }
+        self.input = Input::new(buffer, filled);
+        polled
     }
 
     /// Reads and throws away what came, for a reader who will never ask again.

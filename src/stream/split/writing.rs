@@ -156,10 +156,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> OwnedWriteHalf<S> {
         } else {
             Unread::Kept
         };
-        let before = (stream.input.is_empty(), stream.end.is_open());
+        let before = (stream.input.len(), stream.end.is_open());
         // Also where it waits for its own output: then the reading half is woken now and then for nothing.
         let polled = stream.poll_close(&mut Context::from_waker(&shared.waker()), unread);
-        let has_moved = before != (stream.input.is_empty(), stream.end.is_open());
+        let has_moved = before != (stream.input.len(), stream.end.is_open());
         shared.unlock(stream);
         if has_moved {
             shared.waiting.wake(Side::Reader);
