@@ -144,6 +144,7 @@
     not(all(
         feature = "axum",
         feature = "connect",
+        feature = "fastwebsockets",
         feature = "connector",
         feature = "http2",
         feature = "listener",
@@ -165,6 +166,9 @@ mod stream;
 pub use config::{Config, PayloadType};
 pub use error::Error;
 pub use frame::close::CloseFrame;
+pub use frame::close_code::CloseCode;
+pub use frame::opcode::OpCode;
+pub use frame::role::Role;
 #[cfg(feature = "connector")]
 pub use handshake::Connector;
 #[cfg(any(feature = "listener", feature = "connect"))]
@@ -185,7 +189,9 @@ pub use handshake::{Origins, Rejection, Upgrader};
 pub use handshake::{Upgrade, UpgradedIo, UpgradedStream, is_upgrade_request, upgrade};
 pub use stream::{Parts, WebSocketStream};
 
-pub use fastwebsockets::{CloseCode, OpCode, Role};
+/// The version of fastwebsockets whose types [`WebSocketStream::new`] and the conversions take.
+#[cfg(feature = "fastwebsockets")]
+pub use fastwebsockets;
 
 /// The README's examples are compiled with the tests.
 #[cfg(all(doctest, feature = "connect", feature = "listener"))]
