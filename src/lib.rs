@@ -192,7 +192,7 @@ pub use handshake::axum;
 #[cfg(feature = "listener")]
 pub use handshake::{Accepted, Incoming, Listener, ListenerAddr, Opened, Requests, UpgradeRequest};
 #[cfg(feature = "connect")]
-pub use handshake::{Client, ConnectError, Phase, ProxyError, ToUri, connect};
+pub use handshake::{Client, ClientIo, ClientStream, ConnectError, Phase, ProxyError, ToUri, connect};
 #[cfg(all(feature = "connect", feature = "http2"))]
 pub use handshake::{Http2, Http2Stream};
 #[cfg(any(feature = "upgrade", feature = "listener"))]
