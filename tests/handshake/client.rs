@@ -1,10 +1,12 @@
 //! The client: what it sends, what it takes for an answer, and how it gets there.
 
+mod alerts;
 mod answers;
 mod connector;
 mod dialling;
 mod http2;
 mod http2_end;
+mod logging;
 mod proxies;
 mod refusals;
 mod requests;
