@@ -184,6 +184,9 @@ pub use handshake::{Origins, Rejection, Upgrader};
 #[cfg(feature = "upgrade")]
 pub use handshake::{Upgrade, is_upgrade_request, upgrade};
 pub use stream::{Parts, WebSocketStream};
+#[cfg(feature = "tls")]
+#[doc(no_inline)]
+pub use tokio_rustls::rustls;
 
 pub use fastwebsockets::{CloseCode, OpCode, Role};
 

@@ -2,6 +2,7 @@
 
 mod answers;
 mod connector;
+mod cryptography;
 mod dialling;
 mod http2;
 mod http2_end;
