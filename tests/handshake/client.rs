@@ -9,5 +9,7 @@ mod http2_end;
 mod proxies;
 mod refusals;
 mod requests;
+mod socks;
 mod strangers;
 mod tls;
+mod tunnels;
