@@ -6,6 +6,7 @@ mod connector;
 mod dialling;
 mod http2;
 mod http2_end;
+mod http2_reopen;
 mod logging;
 mod proxies;
 mod refusals;

@@ -37,7 +37,7 @@ async fn reach(client: &Client, target: &Target, deadline: Deadline) -> Result<M
     if let Some(proxy) = &client.proxy
         && let Some(way) = proxy.way_to(target)?
     {
-        return super::proxy::open(client, target, &way, deadline).await;
+        return super::proxy::open(client, target, way, deadline).await;
     }
     tcp::connect(client, &target.host, target.port, deadline).await
 }

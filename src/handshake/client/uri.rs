@@ -75,12 +75,6 @@ impl Target {
     pub(super) fn who(&self) -> (String, u16) {
         (self.host.clone(), self.port)
     }
-
-    /// The same place for those who know only HTTP's schemes, with its port in any case.
-    #[cfg(feature = "proxy")]
-    pub(super) fn http(&self, host: &str) -> Option<Uri> {
-        http_uri(if self.secure { "https" } else { "http" }, host, self.port)
-    }
 }
 
 /// Without the query, which may be a token.
@@ -92,12 +86,6 @@ impl fmt::Debug for Target {
             .field("path", &self.path.path())
             .finish_non_exhaustive()
     }
-}
-
-/// The URI of a host and a port. The host may be an address without its brackets.
-pub(super) fn http_uri(scheme: &str, host: &str, port: u16) -> Option<Uri> {
-    let authority = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
-    Uri::builder().scheme(scheme).authority(authority).path_and_query("/").build().ok()
 }
 
 /// User and password as they stand, the host with its brackets, and the port, if there is one.
