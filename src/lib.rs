@@ -144,6 +144,7 @@
     not(all(
         feature = "axum",
         feature = "connect",
+        feature = "fastwebsockets",
         feature = "connector",
         feature = "http2",
         feature = "listener",
@@ -165,6 +166,9 @@ mod stream;
 pub use config::{Config, PayloadType};
 pub use error::Error;
 pub use frame::close::CloseFrame;
+pub use frame::close_code::CloseCode;
+pub use frame::opcode::OpCode;
+pub use frame::role::Role;
 #[cfg(feature = "connector")]
 pub use handshake::Connector;
 #[cfg(any(feature = "listener", feature = "connect"))]
@@ -182,13 +186,15 @@ pub use handshake::{Http2, Http2Stream};
 #[cfg(any(feature = "upgrade", feature = "listener"))]
 pub use handshake::{Origins, Rejection, Upgrader};
 #[cfg(feature = "upgrade")]
-pub use handshake::{Upgrade, is_upgrade_request, upgrade};
+pub use handshake::{Upgrade, UpgradedIo, UpgradedStream, is_upgrade_request, upgrade};
 pub use stream::{Parts, WebSocketStream};
 #[cfg(feature = "tls")]
 #[doc(no_inline)]
 pub use tokio_rustls::rustls;
 
-pub use fastwebsockets::{CloseCode, OpCode, Role};
+/// The version of fastwebsockets whose types [`WebSocketStream::new`] and the conversions take.
+#[cfg(feature = "fastwebsockets")]
+pub use fastwebsockets;
 
 /// The README's examples are compiled with the tests.
 #[cfg(all(doctest, feature = "connect", feature = "listener"))]

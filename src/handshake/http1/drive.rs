@@ -51,6 +51,7 @@ impl<H: Head> Received<H> {
             if let Some(head) = self.take().map_err(Unread::Head)? {
                 return Ok(head);
             }
+            self.bytes.reserve(READ); // Or a `Vec` would offer 64 bytes.
             let mut room = (&mut self.bytes).limit(READ);
             match io.read_buf(&mut room).await {
                 Ok(0) => return Err(Unread::Ended { begun: !self.bytes.is_empty() }),

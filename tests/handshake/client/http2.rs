@@ -302,17 +302,6 @@ async fn uri_of_another_server_is_refused_before_anything_is_sent() {
     server.abort();
 }
 
-#[tokio::test]
-async fn request_on_a_connection_that_has_ended_is_an_error() {
-    let (port, server, _) = websockets().await;
-    let http2 = Client::new(echo_config()).http2(&format!("ws://localhost:{port}")).await.unwrap();
-    let (mut stream, _) = http2.connect(&format!("ws://localhost:{port}/echo")).await.unwrap();
-    server.abort();
-    stream.read(&mut [0]).await.unwrap_err();
-    let error = http2.connect(&format!("ws://localhost:{port}/echo")).await.unwrap_err();
-    assert!(matches!(error, ConnectError::Http2Ended { .. }), "{error:?}");
-}
-
 /// Runs this against a server of another thread, drops what it yields, and waits for the last task.
 fn assert_all_tasks_end<T>(work: impl AsyncFnOnce(Http2) -> T, enabled: bool) {
     let (near, far) = tokio::io::duplex(64 * 1024);

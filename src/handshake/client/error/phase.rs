@@ -18,7 +18,7 @@ pub enum Phase {
     Proxy,
     /// The server's answer to the request for a WebSocket.
     Upgrade,
-    /// The start of HTTP/2, up to the server's SETTINGS.
+    /// The start of an HTTP/2 connection, up to the server's SETTINGS.
     Http2,
 }
 
@@ -30,7 +30,7 @@ impl fmt::Display for Phase {
             Phase::Tls => "in the TLS handshake",
             Phase::Proxy => "waiting for the proxy's answer",
             Phase::Upgrade => "waiting for the server's answer to the upgrade request",
-            Phase::Http2 => "starting HTTP/2",
+            Phase::Http2 => "starting an HTTP/2 connection, up to the server's SETTINGS",
         })
     }
 }
