@@ -26,6 +26,7 @@ use crate::WebSocketStream;
 use link::{Link, Unanswered};
 use reopen::Shared;
 pub use stream::Http2Stream;
+pub(super) use stream::leave;
 
 /// The longest wait for SETTINGS, which a server sends before anything else.
 const FOR_SETTINGS: Duration = Duration::from_secs(5);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::{TlsConnector, TlsStream};
-use tracing::debug;
+use tracing::{debug, field};
 
 use super::{Client, ConnectError, MaybeTlsStream};
 use crate::handshake::headers::excerpt;
@@ -54,7 +54,7 @@ impl<'a> Tls<'a> {
                 let session = tls.get_ref().1;
                 debug!(
                     host = self.host,
-                    version = ?session.protocol_version(),
+                    version = session.protocol_version().map(field::debug),
                     alpn = session.alpn_protocol().map(excerpt),
                     "TLS is established"
                 );

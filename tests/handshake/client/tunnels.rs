@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::authority::Authority;
 use crate::support::client::{assert_echo, chain, config, echo, read_head, serve, soon};
+use crate::support::log;
 use crate::support::proxies::{answer_and_end, connect_answering};
 
 fn through(url: &str) -> Client {
@@ -177,4 +178,33 @@ async fn refusal_whose_body_does_not_end_is_told_without_it() {
     let error = soon(client.connect("ws://inside.invalid")).await.unwrap_err();
     assert!(chain(&error).contains("\"why\""), "{error:?}");
     assert_eq!(proxy.await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn phases_of_the_way_are_logged_without_the_credentials() {
+    log::install();
+    let authority = Authority::new();
+    let acceptor = authority.acceptor("127.0.0.1", &[b"http/1.1"]);
+    let (server_port, server) = serve(async move |io| echo(acceptor.accept(io).await.unwrap()).await).await;
+    let (port, proxy) =
+        serve(async |io| connect_answering(io, b"HTTP/1.1 200 secret\r\n\r\n", usize::MAX).await).await;
+    let client = through(&format!("http://user:secret@localhost:{port}")).tls(authority.trusting());
+    assert_echo(client.connect(&format!("wss://127.0.0.1:{server_port}/")).await.unwrap().0).await;
+    server.await.unwrap();
+    proxy.await.unwrap();
+
+    let events = log::events();
+    let of = |message: &str| {
+        let event = events.iter().find(|event| event.get("message") == message);
+        event.unwrap_or_else(|| panic!("{message}: {events:?}"))
+    };
+    assert_eq!(of("the name is resolved").get("host").trim_matches('"'), "localhost");
+    assert_eq!(of("TCP is connected").get("address"), format!("127.0.0.1:{port}"));
+    assert_eq!(
+        of("the proxy has opened the way to the server").get("proxy"),
+        format!("http://localhost:{port}")
+    );
+    let tls = of("TLS is established");
+    assert_eq!((tls.get("version"), tls.get("alpn").trim_matches('"')), ("TLSv1_3", "http/1.1"));
+    assert!(!format!("{events:?}").contains("secret"), "{events:?}");
 }

@@ -83,7 +83,7 @@ impl Tunnel<'_> {
             match self.negotiate(Destination::Address(address)).await? {
                 Ok(io) => return Ok(io),
                 Err(error) => {
-                    debug!(proxy = %self.proxy, %address, %error, "the proxy has not opened the way to this address");
+                    debug!(%address, kind = %error.kind(), "the proxy has not opened the way to this address");
                     let is_of_this_address = socks5::is_of_this_address(&error);
                     failure = self.failed(Some(address), error);
                     if !is_of_this_address {
