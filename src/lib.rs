@@ -211,6 +211,9 @@ pub use handshake::{Origins, Rejection, Upgrader};
 #[cfg(feature = "upgrade")]
 pub use handshake::{Upgrade, UpgradedIo, UpgradedStream, is_upgrade_request, upgrade};
 pub use stream::{OwnedReadHalf, OwnedWriteHalf, Parts, ReuniteError, WebSocketStream};
+#[cfg(feature = "tls")]
+#[doc(no_inline)]
+pub use tokio_rustls::rustls;
 
 /// The version of fastwebsockets whose types [`WebSocketStream::new`] and the conversions take.
 #[cfg(feature = "fastwebsockets")]

@@ -3,6 +3,7 @@
 mod alerts;
 mod answers;
 mod connector;
+mod cryptography;
 mod dialling;
 mod http2;
 mod http2_end;
@@ -11,5 +12,7 @@ mod logging;
 mod proxies;
 mod refusals;
 mod requests;
+mod socks;
 mod strangers;
 mod tls;
+mod tunnels;

@@ -347,15 +347,12 @@ impl fmt::Debug for Http2 {
 /// The most of a body that goes into an error.
 const MAX_BODY: usize = 1024;
 
-/// Reads as much of a body as goes into an error, for a second at most. What was read stays if this is dropped.
+/// Reads as much of a body as goes into an error. What was read stays if this is dropped.
 async fn read_start(body: &mut Incoming, start: &mut Vec<u8>) {
-    let reading = async {
-        while start.len() < MAX_BODY
-            && let Some(Ok(frame)) = body.frame().await
-        {
-            let data = frame.into_data().unwrap_or_default();
-            start.extend_from_slice(&data[..data.len().min(MAX_BODY - start.len())]);
-        }
-    };
-    let _ = timeout(PATIENCE, reading).await;
+    while start.len() < MAX_BODY
+        && let Some(Ok(frame)) = body.frame().await
+    {
+        let data = frame.into_data().unwrap_or_default();
+        start.extend_from_slice(&data[..data.len().min(MAX_BODY - start.len())]);
+    }
 }
