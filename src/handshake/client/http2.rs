@@ -26,6 +26,7 @@ use crate::WebSocketStream;
 use link::{Link, Unanswered};
 use reopen::Shared;
 pub use stream::Http2Stream;
+pub(super) use stream::leave;
 
 /// The longest wait for SETTINGS, which a server sends before anything else.
 const FOR_SETTINGS: Duration = Duration::from_secs(5);
@@ -346,12 +347,15 @@ impl fmt::Debug for Http2 {
 /// The most of a body that goes into an error.
 const MAX_BODY: usize = 1024;
 
-/// Reads as much of a body as goes into an error. What was read stays if this is dropped.
+/// Reads as much of a body as goes into an error, for a second at most. What was read stays if this is dropped.
 async fn read_start(body: &mut Incoming, start: &mut Vec<u8>) {
-    while start.len() < MAX_BODY
-        && let Some(Ok(frame)) = body.frame().await
-    {
-        let data = frame.into_data().unwrap_or_default();
-        start.extend_from_slice(&data[..data.len().min(MAX_BODY - start.len())]);
-    }
+    let reading = async {
+        while start.len() < MAX_BODY
+            && let Some(Ok(frame)) = body.frame().await
+        {
+            let data = frame.into_data().unwrap_or_default();
+            start.extend_from_slice(&data[..data.len().min(MAX_BODY - start.len())]);
+        }
+    };
+    let _ = timeout(PATIENCE, reading).await;
 }

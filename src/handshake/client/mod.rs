@@ -9,6 +9,7 @@ mod fields;
 mod http1;
 #[cfg(feature = "http2")]
 mod http2;
+mod io;
 #[cfg(feature = "proxy")]
 mod proxy;
 mod response;
@@ -30,6 +31,7 @@ pub use connector::Connector;
 pub use error::{ConnectError, Phase, ProxyError};
 #[cfg(feature = "http2")]
 pub use http2::{Http2, Http2Stream};
+pub use io::{ClientIo, ClientStream};
 #[cfg(feature = "proxy")]
 pub use proxy::Proxy;
 pub use to_uri::ToUri;
