@@ -445,3 +445,6 @@ pub(super) fn inside<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'stat
 pub(super) fn io_inside<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a io::Error> {
     inside(error)
 }
+
+#[cfg(test)]
+mod tests;
