@@ -49,6 +49,7 @@
 //! | a tonic server | [`Listener::incoming`] | `listener`, `tonic` |
 //! | a [`fastwebsockets::WebSocket`] | [`WebSocketStream::new`], [`with_config`](WebSocketStream::with_config) | |
 //! | anything else after its handshake | [`WebSocketStream::from_transport`] | |
+//! | a test, and no network | [`duplex()`] | `test-util` |
 //!
 //! Where this crate owns the socket it sets TCP_NODELAY. Where it does not, do: a frame per write meets Nagle's algorithm and
 //! delayed acknowledgements otherwise, and waits up to 40 ms for them.
@@ -74,6 +75,12 @@
 //! Polling for reading does: Pongs and the answer to a Close leave from there, flushed, in between the frames of the
 //! writer. A stream that is never read answers nothing, and its peer may give it up. [`Config::keep_alive`] sends Pings
 //! of its own while a read waits.
+//!
+//! # Two tasks
+//!
+//! [`WebSocketStream::into_split`] gives a reading and a writing half. They can do what the stream can, closing included, and
+//! dropping the writing half ends its direction. [`tokio::io::split`] works as well, and leaves all of that to
+//! `unsplit`.
 //!
 //! # What notices a dead path
 //!
@@ -149,6 +156,7 @@
         feature = "http2",
         feature = "listener",
         feature = "proxy",
+        feature = "test-util",
         feature = "tls",
         feature = "upgrade"
     )),
@@ -157,6 +165,8 @@
 
 mod buffer;
 mod config;
+#[cfg(feature = "test-util")]
+mod duplex;
 mod error;
 mod frame;
 mod handshake;
@@ -164,6 +174,8 @@ mod protocol;
 mod stream;
 
 pub use config::{Config, PayloadType};
+#[cfg(feature = "test-util")]
+pub use duplex::duplex;
 pub use error::Error;
 pub use frame::close::CloseFrame;
 pub use frame::close_code::CloseCode;
@@ -187,7 +199,7 @@ pub use handshake::{Http2, Http2Stream};
 pub use handshake::{Origins, Rejection, Upgrader};
 #[cfg(feature = "upgrade")]
 pub use handshake::{Upgrade, UpgradedIo, UpgradedStream, is_upgrade_request, upgrade};
-pub use stream::{Parts, WebSocketStream};
+pub use stream::{OwnedReadHalf, OwnedWriteHalf, Parts, ReuniteError, WebSocketStream};
 
 /// The version of http whose types requests, responses and their fields are.
 #[cfg(any(feature = "upgrade", feature = "listener", feature = "connect"))]

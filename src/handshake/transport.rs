@@ -1,6 +1,7 @@
 //! The transport of a connection that this crate has opened or accepted itself.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -49,6 +50,22 @@ impl MaybeTlsStream {
                 Ok(n)
             }
         }
+    }
+
+    /// The other end of the socket: the peer, or the proxy in between. As [`TcpStream::peer_addr`].
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.tcp().peer_addr()
+    }
+
+    /// This end of the socket. As [`TcpStream::local_addr`].
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.tcp().local_addr()
+    }
+
+    /// Sets `TCP_NODELAY`, which this crate has set already: without it small frames wait for acknowledgements. As
+    /// [`TcpStream::set_nodelay`].
+    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        self.tcp().set_nodelay(nodelay)
     }
 }
 

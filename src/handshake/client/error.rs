@@ -426,6 +426,7 @@ pub(super) fn is_secret(name: &HeaderName) -> bool {
 }
 
 /// The error of a type that is inside another one, if there is one.
+#[cfg(any(feature = "tls", feature = "http2"))]
 pub(super) fn inside<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
     let mut next = Some(error);
     while let Some(error) = next {
@@ -442,6 +443,7 @@ pub(super) fn inside<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'stat
 }
 
 /// The `io::Error` at the bottom of another error, if there is one.
+#[cfg(feature = "http2")]
 pub(super) fn io_inside<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a io::Error> {
     inside(error)
 }

@@ -24,6 +24,11 @@ async fn streams_of_both_kinds_go_into_one_list_and_echo() {
     }
     assert!(matches!(streams[0].get_ref(), ClientIo::Http1(_)), "{streams:?}");
     assert!(matches!(streams[1].get_ref(), ClientIo::Http2(_)), "{streams:?}");
+    // As the transport inside.
+    assert_eq!(
+        streams.iter().map(|stream| stream.get_ref().is_write_vectored()).collect::<Vec<_>>(),
+        [true, false]
+    );
     for stream in streams {
         within(exchange(stream, &bulk(3 << 20, 5))).await;
     }
