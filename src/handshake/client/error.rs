@@ -5,7 +5,6 @@ mod phase;
 mod proxy;
 mod text;
 
-use std::error::Error as StdError;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -20,7 +19,7 @@ pub use proxy::ProxyError;
 /// Why [`connect`](crate::connect), a [`Client`](crate::Client) or what is made of one did not get a stream.
 ///
 /// Each says who (host and port), what came and what was expected, and what to try. None shows a password, a query, or the
-/// value of a field that may hold a secret. What caused it is its [`source`](StdError::source), whose text it does not repeat:
+/// value of a field that may hold a secret. What caused it is its [`source`](std::error::Error::source), whose text it does not repeat:
 /// to print all of it, print the sources too (as `anyhow` does with `{:#}`). [`kind`](Self::kind) is the
 /// [`io::ErrorKind`] that it has as an [`io::Error`].
 ///
@@ -426,8 +425,10 @@ pub(super) fn is_secret(name: &HeaderName) -> bool {
 }
 
 /// The error of a type that is inside another one, if there is one.
-#[cfg(any(feature = "tls", feature = "http2"))]
-pub(super) fn inside<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
+#[cfg(any(test, feature = "tls", feature = "http2"))]
+pub(super) fn inside<'a, E: std::error::Error + 'static>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> Option<&'a E> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref() {
@@ -444,7 +445,7 @@ pub(super) fn inside<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'stat
 
 /// The `io::Error` at the bottom of another error, if there is one.
 #[cfg(feature = "http2")]
-pub(super) fn io_inside<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a io::Error> {
+pub(super) fn io_inside<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a io::Error> {
     inside(error)
 }
 

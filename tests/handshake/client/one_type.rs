@@ -2,7 +2,7 @@
 
 use fastwebsockets_stream::{Client, ClientIo, ClientStream, Role, Upgrader, WebSocketStream};
 use futures_util::FutureExt;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
