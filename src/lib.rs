@@ -40,7 +40,7 @@
 //! | a `wss://` URL | the same; it trusts what the platform trusts, or what [`Client::tls`] is given | `connect`, `platform-roots` or `tls` |
 //! | a proxy in between (HTTP CONNECT, SOCKS5) | [`Client::proxy`] | `connect`, `proxy` |
 //! | a TLS stream, a Unix socket, any connection to the server | [`Client::over`] | `connect` |
-//! | a tower stack: hyper-util's client, tonic's channel | [`Client::connector`] | `connect` |
+//! | a tower stack: hyper-util's client, tonic's channel | [`Client::connector`] | `connector` |
 //! | one HTTP/2 connection for many streams (RFC 8441) | [`Client::http2`] | `connect`, `http2` |
 //! | a port, or a `TcpListener` | [`Listener`] | `listener` |
 //! | a certificate for it | [`Listener::tls`] | `listener`, `tls` |
@@ -50,6 +50,7 @@
 //! | a tonic server | [`Listener::incoming`] | `listener`, `tonic` |
 //! | a [`fastwebsockets::WebSocket`] | [`WebSocketStream::new`], [`with_config`](WebSocketStream::with_config) | `fastwebsockets` |
 //! | anything else after its handshake | [`WebSocketStream::from_transport`] | |
+//! | a test, and no network | [`duplex()`] | `test-util` |
 //!
 //! Where this crate owns the socket it sets TCP_NODELAY. Where it does not, do: a frame per write meets Nagle's algorithm and
 //! delayed acknowledgements otherwise, and waits up to 40 ms for them.
@@ -75,6 +76,12 @@
 //! Polling for reading does: Pongs and the answer to a Close leave from there, flushed, in between the frames of the
 //! writer. A stream that is never read answers nothing, and its peer may give it up. [`Config::keep_alive`] sends Pings
 //! of its own while a read waits.
+//!
+//! # Two tasks
+//!
+//! [`WebSocketStream::into_split`] gives a reading and a writing half. They can do what the stream can, closing included, and
+//! dropping the writing half ends its direction. [`tokio::io::split`] works as well, and leaves all of that to
+//! `unsplit`.
 //!
 //! # What notices a dead path
 //!
@@ -156,9 +163,11 @@
         feature = "axum",
         feature = "connect",
         feature = "fastwebsockets",
+        feature = "connector",
         feature = "http2",
         feature = "listener",
         feature = "proxy",
+        feature = "test-util",
         feature = "tls",
         feature = "upgrade"
     )),
@@ -167,6 +176,8 @@
 
 mod buffer;
 mod config;
+#[cfg(feature = "test-util")]
+mod duplex;
 mod error;
 mod frame;
 mod handshake;
@@ -174,11 +185,15 @@ mod protocol;
 mod stream;
 
 pub use config::{Config, PayloadType};
+#[cfg(feature = "test-util")]
+pub use duplex::duplex;
 pub use error::Error;
 pub use frame::close::CloseFrame;
 pub use frame::close_code::CloseCode;
 pub use frame::opcode::OpCode;
 pub use frame::role::Role;
+#[cfg(feature = "connector")]
+pub use handshake::Connector;
 #[cfg(any(feature = "listener", feature = "connect"))]
 pub use handshake::MaybeTlsStream;
 #[cfg(feature = "proxy")]
@@ -188,14 +203,17 @@ pub use handshake::axum;
 #[cfg(feature = "listener")]
 pub use handshake::{Accepted, Incoming, Listener, ListenerAddr, Opened, Requests, UpgradeRequest};
 #[cfg(feature = "connect")]
-pub use handshake::{Client, ConnectError, Connector, connect};
+pub use handshake::{Client, ClientIo, ClientStream, ConnectError, Phase, ProxyError, ToUri, connect};
 #[cfg(all(feature = "connect", feature = "http2"))]
 pub use handshake::{Http2, Http2Stream};
 #[cfg(any(feature = "upgrade", feature = "listener"))]
 pub use handshake::{Origins, Rejection, Upgrader};
 #[cfg(feature = "upgrade")]
-pub use handshake::{Upgrade, is_upgrade_request, upgrade};
-pub use stream::{Parts, WebSocketStream};
+pub use handshake::{Upgrade, UpgradedIo, UpgradedStream, is_upgrade_request, upgrade};
+pub use stream::{OwnedReadHalf, OwnedWriteHalf, Parts, ReuniteError, WebSocketStream};
+#[cfg(feature = "tls")]
+#[doc(no_inline)]
+pub use tokio_rustls::rustls;
 
 /// The version of fastwebsockets whose types [`WebSocketStream::new`] and the conversions take.
 #[cfg(feature = "fastwebsockets")]

@@ -1,6 +1,7 @@
 //! The transport of a connection that this crate has opened or accepted itself.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -34,6 +35,37 @@ impl MaybeTlsStream {
             #[cfg(feature = "tls")]
             MaybeTlsStream::Tls(tls) => tls.get_ref().0.tcp(),
         }
+    }
+
+    /// What the next read will get, or a part of it; 0 at the end.
+    #[cfg(feature = "proxy")]
+    pub(super) async fn peek(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        match self {
+            MaybeTlsStream::Tcp(tcp) => tcp.peek(room).await,
+            #[cfg(feature = "tls")]
+            MaybeTlsStream::Tls(tls) => {
+                let there = tokio::io::AsyncBufReadExt::fill_buf(tls).await?;
+                let n = there.len().min(room.len());
+                room[..n].copy_from_slice(&there[..n]);
+                Ok(n)
+            }
+        }
+    }
+
+    /// The other end of the socket: the peer, or the proxy in between. As [`TcpStream::peer_addr`].
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.tcp().peer_addr()
+    }
+
+    /// This end of the socket. As [`TcpStream::local_addr`].
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.tcp().local_addr()
+    }
+
+    /// Sets `TCP_NODELAY`, which this crate has set already: without it small frames wait for acknowledgements. As
+    /// [`TcpStream::set_nodelay`].
+    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        self.tcp().set_nodelay(nodelay)
     }
 }
 

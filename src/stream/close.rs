@@ -1,18 +1,17 @@
 //! The closing handshake (RFC 6455, section 7.1): what is queued when, and the whole of it in one call.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::num::NonZeroU16;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::push::Sink;
 use super::read::{Input, MAX_TURNS};
 use super::wake::Side;
 use super::{End, WebSocketStream};
-use crate::buffer::{Buffer, MEDIUM};
 use crate::frame::close::ClosePayload;
 use crate::frame::header::MAX_CONTROL_PAYLOAD;
 use crate::protocol::Closing;
@@ -94,8 +93,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     ///
     /// 1000 and 1001 are a clean end for a peer of this crate; with any other code its reads fail.
     ///
-    /// To keep what the peer still sends, shut down instead, and read to the end. After [`tokio::io::split`], put
-    /// the halves together again first (`unsplit`).
+    /// To keep what the peer still sends, shut down instead, and read to the end. A stream in two halves is closed by
+    /// [`OwnedWriteHalf::close`](crate::OwnedWriteHalf::close); after [`tokio::io::split`], put the halves together again
+    /// first (`unsplit`).
     ///
     /// # Errors
     ///
@@ -137,37 +137,38 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         code: impl Into<CloseCode>,
         reason: &str,
     ) -> io::Result<Option<CloseFrame>> {
-        let payload = ClosePayload::checked(code.into(), reason)?;
+        let limit = self.start_close(code.into(), reason)?;
+        self.discard();
+        match within(limit, poll_fn(|cx| self.poll_close(cx, Unread::Discarded))).await {
+            Some(result) => result,
+            None => poll_fn(|cx| Poll::Ready(self.give_up(cx))).await,
+        }
+    }
+
+    /// Queues the Close, and says how long the whole of it may take.
+    pub(super) fn start_close(&mut self, code: CloseCode, reason: &str) -> io::Result<Duration> {
+        let payload = ClosePayload::checked(code, reason)?;
         if self.tail.is_empty() {
             self.queue_close(payload);
         }
         self.queue_last_close();
-        self.discard();
-        let limit = self.config.close_limit();
-        let closing = poll_fn(|cx| self.poll_close(cx));
-        if limit == Duration::MAX {
-            return closing.await;
-        }
-        match tokio::time::timeout(limit, closing).await {
-            Ok(result) => result,
-            // Only the transport's own end is missing, and is not waited for any longer.
-            Err(_) if self.is_closed_both_ways() && self.sink == Sink::Shut && self.unreported.is_none() => {
-                Ok(self.peer_close.clone())
-            }
-            Err(_) => Err(self.give_up().await.into()),
-        }
+        Ok(self.config.close_limit())
     }
 
     /// Throws away what was read ahead; what comes from now on is thrown away as it comes.
-    fn discard(&mut self) {
+    pub(super) fn discard(&mut self) {
         self.input = Input::default();
         if matches!(self.end, End::Open) {
             self.end = End::Discarding;
         }
     }
 
-    /// Reader and writer in one: pushes, discards, and shuts the transport when nothing more can come.
-    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<CloseFrame>>> {
+    /// Reader and writer in one: pushes, reads, and shuts the transport when nothing more can come.
+    pub(super) fn poll_close(
+        &mut self,
+        cx: &mut Context<'_>,
+        unread: Unread,
+    ) -> Poll<io::Result<Option<CloseFrame>>> {
         self.push_for_close(cx);
         for turn in 0.. {
             if !self.end.is_open() {
@@ -178,7 +179,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            if self.poll_discard(cx).is_pending() {
+            if self.poll_receive_for_close(cx, unread).is_pending() {
                 if self.unreported.is_none() {
                     return Poll::Pending;
                 }
@@ -201,7 +202,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         if !std::mem::take(&mut self.tail).is_empty() {
             return Poll::Ready(Err(Error::WriteIncompleteUtf8.into()));
         }
-        Poll::Ready(self.how_it_ended())
+        Poll::Ready(self.how_it_ended(unread))
     }
 
     /// A transport that takes nothing any more is shut down at once, so that the peer sees that this is the end.
@@ -216,35 +217,59 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         }
     }
 
-    /// Reads once, and throws away what came.
-    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut scratch = Buffer::take(MEDIUM);
-        let polled = self.poll_receive(cx, &mut ReadBuf::new(&mut scratch));
+    /// Reads once.
+    fn poll_receive_for_close(&mut self, cx: &mut Context<'_>, unread: Unread) -> Poll<()> {
+        let polled = match unread {
+            Unread::Discarded => self.poll_discard_unasked(cx),
+            Unread::Kept => self.poll_fill_unasked(cx),
+        };
         // Answers to Pings, or to the Close.
         self.push_for_close(cx);
-        polled.map(|_| ())
+        polled
     }
 
-    fn how_it_ended(&mut self) -> io::Result<Option<CloseFrame>> {
+    fn how_it_ended(&mut self, unread: Unread) -> io::Result<Option<CloseFrame>> {
         if self.closing.has_received() {
             return Ok(self.peer_close.clone());
         }
-        match self.end.take_error() {
+        let error = match unread {
+            Unread::Discarded => self.end.take_error(),
+            Unread::Kept => self.end.copy_error(),
+        };
+        match error {
             Some(error) if !is_end_of_transport(error.kind()) => Err(error),
             _ => Ok(None),
         }
     }
 
     /// Out of time: the stream has failed, and the transport is shut down as far as it goes at once.
-    async fn give_up(&mut self) -> Error {
+    ///
+    /// Unless only the transport's own end is missing, which is not waited for any longer.
+    pub(super) fn give_up(&mut self, cx: &mut Context<'_>) -> io::Result<Option<CloseFrame>> {
+        if self.is_closed_both_ways() && self.sink == Sink::Shut && self.unreported.is_none() {
+            return Ok(self.peer_close.clone());
+        }
         self.fail_sink();
         let error = Error::CloseTimedOut { all_sent: !self.data_lost && self.tail.is_empty() };
         if self.end.is_open() {
             self.fail_read_with(error.clone());
         }
-        poll_fn(|cx| Poll::Ready(self.poll_push(Side::Writer, cx, true).is_ready())).await;
-        error
+        let _ = self.poll_push(Side::Writer, cx, true);
+        Err(error.into())
     }
+}
+
+/// What becomes of the payload that comes while a stream is being closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unread {
+    Discarded,
+    /// For a reader of its own: as much of it as is read ahead.
+    Kept,
+}
+
+/// What a future gives within the limit; [`Duration::MAX`] is none.
+pub(super) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
+    if limit == Duration::MAX { Some(future.await) } else { tokio::time::timeout(limit, future).await.ok() }
 }
 
 /// Errors by which a transport says that the peer is gone.

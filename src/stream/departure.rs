@@ -87,6 +87,10 @@ impl Departure {
         }
     }
 
+    pub(super) fn has_seen_end(self) -> bool {
+        self.end != SeenEnd::No
+    }
+
     #[inline]
     pub(super) fn waits_for_nothing(&self) -> bool {
         self.waits == Waits::Nothing
@@ -176,6 +180,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
             // Whatever came of it: a reset could destroy what is on its way already.
             let _ = self.poll_push(Side::Writer, cx, self.is_closed_both_ways());
             self.discard_unread(cx);
+            Poll::Ready(())
+        })));
+        let _ = goodbye.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    }
+
+    /// What dropping the writing half does where nobody reads any more: the Close that is due, and what is kept before it,
+    /// as far as that goes without waiting.
+    pub(super) fn end_writing(&mut self) {
+        self.queue_last_close();
+        let _under_way = UnderWay::begin();
+        let mut goodbye = pin!(tokio::task::unconstrained(poll_fn(|cx| {
+            // Nobody is left to hear of it.
+            self.push_for_reader(cx);
             Poll::Ready(())
         })));
         let _ = goodbye.as_mut().poll(&mut Context::from_waker(Waker::noop()));

@@ -9,6 +9,9 @@ mod parts;
 mod push;
 mod read;
 mod refusal;
+#[cfg(any(feature = "listener", feature = "connect"))]
+mod socket;
+mod split;
 mod stall;
 mod transport;
 mod wake;
@@ -23,7 +26,7 @@ use std::num::NonZeroU16;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::protocol::{Closing, Decoder, Encoder, Output};
-use crate::{CloseFrame, Config, PayloadType, Role};
+use crate::{CloseFrame, Config, Error, PayloadType, Role};
 
 #[cfg(all(feature = "http2", any(feature = "upgrade", feature = "connect", feature = "listener")))]
 pub(crate) use departure::Departed;
@@ -32,6 +35,7 @@ use keep_alive::KeepAlive;
 pub use parts::Parts;
 use push::{Sink, Unflushed};
 use read::Input;
+pub use split::{OwnedReadHalf, OwnedWriteHalf, ReuniteError};
 use stall::Stall;
 use transport::Transport;
 use wake::Wakers;
@@ -155,6 +159,23 @@ impl End {
             End::Open | End::Discarding | End::Closed => None,
             End::Failed { error, kind, .. } => Some(error.take().unwrap_or_else(|| io::Error::from(*kind))),
         }
+    }
+
+    /// The same for somebody who is told beside the reader.
+    fn copy_error(&self) -> Option<io::Error> {
+        let End::Failed { error, kind, .. } = self else { return None };
+        let rule = error.as_ref().and_then(|error| error.get_ref()?.downcast_ref::<Error>());
+        Some(match (rule, error) {
+            (Some(rule), _) => rule.clone().into(),
+            // An error of the transport's cannot be had twice.
+            (None, Some(error)) => io::Error::new(*kind, error.to_string()),
+            (None, None) => io::Error::from(*kind),
+        })
+    }
+
+    /// Whether the error, if it failed, has been returned.
+    fn has_been_told(&self) -> bool {
+        matches!(self, End::Failed { error: None, .. })
     }
 
     /// Whether more may come.

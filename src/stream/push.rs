@@ -21,6 +21,12 @@ pub(super) enum Sink {
     Shut,
 }
 
+impl Sink {
+    pub(super) fn is_open(self) -> bool {
+        self == Sink::Open
+    }
+}
+
 /// What the transport has taken since it was last flushed: a set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Unflushed(u8);
@@ -52,6 +58,14 @@ impl Unflushed {
 }
 
 impl<S> WebSocketStream<S> {
+    /// Whether there is something to push: bytes that wait, a flush, or the transport's shutdown.
+    #[inline]
+    pub(super) fn must_push(&self) -> bool {
+        !self.output.is_empty()
+            || !self.unflushed.is_nothing()
+            || (self.is_closed_both_ways() && self.sink != Sink::Shut)
+    }
+
     /// Takes note that the transport accepts nothing any more.
     pub(super) fn fail_sink(&mut self) {
         self.sink = Sink::Failed;
@@ -174,14 +188,6 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
             return Poll::Ready(result);
         }
         Poll::Ready(Ok(()))
-    }
-
-    /// Whether there is something to push: bytes that wait, a flush, or the transport's shutdown.
-    #[inline]
-    pub(super) fn must_push(&self) -> bool {
-        !self.output.is_empty()
-            || !self.unflushed.is_nothing()
-            || (self.is_closed_both_ways() && self.sink != Sink::Shut)
     }
 
     /// The one push that each poll for reading makes, whatever it has read: a failure is the writer's to hear.

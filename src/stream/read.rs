@@ -35,6 +35,28 @@ impl Input {
         if end == 0 { Input::default() } else { Input { buffer, start: 0, end } }
     }
 
+    /// Its payload at the start of a buffer, and how much that is.
+    fn into_buffer(mut self) -> (Buffer, usize) {
+        if self.is_empty() {
+            return (Buffer::take(READ_AHEAD), 0);
+        }
+        self.buffer.copy_within(self.start..self.end, 0);
+        (self.buffer, self.end - self.start)
+    }
+
+    /// This, and `later` behind it.
+    pub(super) fn followed_by(self, later: Input) -> Self {
+        if self.is_empty() {
+            return later;
+        }
+        if later.is_empty() {
+            return self;
+        }
+        let both = [self.as_slice(), later.as_slice()].concat();
+        let end = both.len();
+        Input::new(both.into(), end)
+    }
+
     #[inline]
     pub(super) fn as_slice(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
@@ -45,9 +67,14 @@ impl Input {
         self.start == self.end
     }
 
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.end - self.start
+    }
+
     /// Moves as much as fits.
     #[inline]
-    fn read(&mut self, buf: &mut ReadBuf<'_>) {
+    pub(super) fn read(&mut self, buf: &mut ReadBuf<'_>) {
         let payload = self.as_slice();
         let n = payload.len().min(buf.remaining());
         buf.put_slice(&payload[..n]);
@@ -56,7 +83,7 @@ impl Input {
 
     /// The last byte taken gives the memory back.
     #[inline]
-    fn consume(&mut self, n: usize) {
+    pub(super) fn consume(&mut self, n: usize) {
         self.start += n.min(self.end - self.start);
         if self.is_empty() {
             *self = Input::default();
@@ -79,9 +106,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncBufRead for WebSocketStream<S> {
     fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
         let this = self.get_mut();
         if this.input.is_empty() || this.must_push() {
-            let was_blocked = this.output.is_blocked();
-            let polled = this.poll_fill(cx);
-            ready!(this.end_of_poll(cx, polled, was_blocked))?;
+            ready!(this.poll_fill_more(cx))?;
         }
         Poll::Ready(Ok(this.input.as_slice()))
     }
@@ -92,6 +117,48 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncBufRead for WebSocketStream<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
+    /// The same as [`Self::poll_read_more`] for a look at what was read ahead.
+    pub(super) fn poll_fill_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let was_blocked = self.output.is_blocked();
+        let polled = self.poll_fill(cx);
+        self.end_of_poll(cx, polled, was_blocked)
+    }
+
+    /// Reads ahead for a reader who does not ask just now, and who has yet to be told how it ended; behind what has been
+    /// read ahead so far.
+    ///
+    /// `Pending`, with nobody to wake: there is no more room. It goes on when the reader has taken something.
+    pub(super) fn poll_fill_unasked(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let (mut buffer, end) = std::mem::take(&mut self.input).into_buffer();
+        let mut polled = Poll::Pending;
+        let mut filled = end;
+        if end < READ_AHEAD && buffer.len() >= READ_AHEAD {
+            let mut buf = ReadBuf::new(&mut buffer[..READ_AHEAD]);
+            buf.set_filled(end);
+            polled = self.unasked(|stream| stream.poll_receive(cx, &mut buf));
+            filled = buf.filled().len();
+        }
+        self.input = Input::new(buffer, filled);
+        polled
+    }
+
+    /// Reads and throws away what came, for a reader who will never ask again.
+    pub(super) fn poll_discard_unasked(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut scratch = Buffer::take(MEDIUM);
+        self.unasked(|stream| stream.poll_receive(cx, &mut ReadBuf::new(&mut scratch)))
+    }
+
+    fn unasked(&mut self, poll: impl FnOnce(&mut Self) -> Poll<io::Result<()>>) -> Poll<()> {
+        let departure = self.departure;
+        let polled = poll(self);
+        self.departure = departure;
+        polled.map(|result| {
+            if let (Err(met), End::Failed { error, .. }) = (result, &mut self.end) {
+                error.get_or_insert(met);
+            }
+        })
+    }
+
     /// A read that has more to do than to take what was read ahead.
     #[inline(never)]
     fn poll_read_more(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {

@@ -26,6 +26,10 @@ pub(super) struct Wakers {
     writer: Option<Waker>,
     /// What the transport gets once two tasks have waited at a time.
     both: Option<Arc<Both>>,
+    /// Nobody is woken before [`Self::take_due`]: the stream is behind a lock.
+    defers: bool,
+    reader_due: bool,
+    writer_due: bool,
 }
 
 impl Wakers {
@@ -41,7 +45,7 @@ impl Wakers {
         poll: impl FnOnce(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
         let other = match side {
-            Side::Reader => self.writer.as_ref(),
+            Side::Reader => self.writer.as_ref().filter(|_| !self.writer_due),
             Side::Writer => self.reader.as_ref().filter(|_| self.reader_pushes),
         };
         let polled = match other {
@@ -55,7 +59,7 @@ impl Wakers {
         match (side, polled.is_ready()) {
             (Side::Reader, false) => {
                 self.reader_pushes = true;
-                remember(&mut self.reader, cx.waker());
+                self.park_reader(cx.waker());
             }
             (Side::Writer, false) => remember(&mut self.writer, cx.waker()),
             (Side::Reader, true) => {
@@ -75,6 +79,9 @@ impl Wakers {
     /// The reader's poll ends with `Pending`.
     #[inline]
     pub(super) fn park_reader(&mut self, waker: &Waker) {
+        if self.reader_due {
+            self.wake_overdue(waker);
+        }
         remember(&mut self.reader, waker);
     }
 
@@ -102,7 +109,9 @@ impl Wakers {
     /// Wakes the reader, once, if it is parked.
     pub(super) fn wake_reader(&mut self) {
         self.reader_pushes = false;
-        if let Some(waker) = self.reader.take() {
+        if self.defers {
+            self.reader_due = self.reader.is_some();
+        } else if let Some(waker) = self.reader.take() {
             waker.wake();
         }
     }
@@ -110,9 +119,55 @@ impl Wakers {
     /// Wakes the writer, once, if it waits.
     #[inline]
     pub(super) fn wake_writer(&mut self) {
-        if let Some(waker) = self.writer.take() {
+        if self.writer.is_some() {
+            self.wake_waiting_writer();
+        }
+    }
+
+    fn wake_waiting_writer(&mut self) {
+        if self.defers {
+            self.writer_due = true;
+        } else if let Some(waker) = self.writer.take() {
             waker.wake();
         }
+    }
+
+    /// Whether those who are to be woken wait until [`Self::take_due`].
+    pub(super) fn defer(&mut self, defers: bool) {
+        self.defers = defers;
+    }
+
+    /// Who is to be woken, once nothing is locked.
+    #[inline]
+    pub(super) fn take_due(&mut self) -> Option<Due> {
+        if self.reader_due | self.writer_due { Some(self.collect_due()) } else { None }
+    }
+
+    #[cold]
+    fn collect_due(&mut self) -> Due {
+        let reader = self.reader.take_if(|_| self.reader_due);
+        let writer = self.writer.take_if(|_| self.writer_due);
+        (self.reader_due, self.writer_due) = (false, false);
+        Due([reader, writer])
+    }
+
+    /// The reader's place is needed for another task, before the one that is due has been woken.
+    #[cold]
+    fn wake_overdue(&mut self, next: &Waker) {
+        if let Some(waker) = self.reader.take_if(|waker| !waker.will_wake(next)) {
+            self.reader_due = false;
+            waker.wake();
+        }
+    }
+}
+
+/// Tasks that are to be woken.
+#[must_use = "they wait for ever"]
+pub(super) struct Due([Option<Waker>; 2]);
+
+impl Due {
+    pub(super) fn wake(self) {
+        self.0.into_iter().flatten().for_each(Waker::wake);
     }
 }
 
@@ -130,7 +185,8 @@ struct Both(Mutex<Option<[Waker; 2]>>);
 
 impl Both {
     fn set(&self, wakers: [Waker; 2]) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(wakers);
+        // The old ones are dropped unlocked: it may be the last that is left of their tasks.
+        let _old = self.0.lock().unwrap_or_else(PoisonError::into_inner).replace(wakers);
     }
 }
 

@@ -12,13 +12,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fastwebsockets_stream::{
-    CloseCode, CloseFrame, Config, Origins, PayloadType, Upgrader, WebSocketStream, is_upgrade_request,
+    CloseCode, CloseFrame, Config, Origins, PayloadType, UpgradedStream, Upgrader, is_upgrade_request,
 };
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::service::service_fn;
-use hyper::upgrade::Upgraded;
 use hyper::{Method, Request, Response, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
@@ -32,7 +31,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
-type Stream = WebSocketStream<TokioIo<Upgraded>>;
+type Stream = UpgradedStream;
 
 const SIZE: u32 = 20 * 1024 * 1024;
 

@@ -28,6 +28,7 @@ mod properties;
 mod random;
 mod reading;
 mod refusing;
+mod splitting;
 mod stalling;
 mod strict;
 mod text;

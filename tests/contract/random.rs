@@ -13,7 +13,7 @@
 //!
 //! A failing run is made as short as it gets, and shown.
 
-mod dice;
+pub mod dice;
 mod end;
 mod lane;
 mod model;

@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::handshake::Rejection;
 use crate::handshake::deadline::Deadline;
+use crate::handshake::serving;
 
 /// So much may come behind a request that is not answered yet. It belongs to the stream, if there will be one.
 const MAX_EARLY: usize = 16 * 1024;
@@ -221,7 +222,7 @@ impl<S: AsyncRead + Unpin> Connection<S> {
     }
 }
 
-/// The watcher's handle. Where the task ends early, the request is on its own again.
+/// The watcher's handle. Where the task ends early, the request is on its own again, or what it was told is sent in passing.
 pub(in crate::handshake) struct Watch<S: AsyncRead + AsyncWrite + Unpin>(Waiting<S>);
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Watch<S> {
@@ -233,10 +234,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Watch<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Drop for Watch<S> {
     fn drop(&mut self) {
-        self.0.change(|shared, woken| {
+        let told = self.0.change(|shared, woken| {
             shared.is_watched = false;
             *woken = shared.owner.take();
+            match mem::replace(&mut shared.state, State::Taken) {
+                State::Told(told) => Some(told),
+                other => {
+                    shared.state = other;
+                    None
+                }
+            }
         });
+        if let Some(mut told) = told {
+            let _ = serving::refuse_in_passing(&mut told.io, &told.response);
+        }
     }
 }
 

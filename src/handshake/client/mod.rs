@@ -1,39 +1,47 @@
 //! The client's side of the opening handshake (RFC 6455, section 4.1; over HTTP/2, RFC 8441).
 
+mod connecting;
+#[cfg(feature = "connector")]
 mod connector;
 mod dial;
 mod error;
+mod fields;
 mod http1;
 #[cfg(feature = "http2")]
 mod http2;
+mod io;
 #[cfg(feature = "proxy")]
 mod proxy;
 mod response;
 mod tcp;
 #[cfg(feature = "tls")]
 mod tls;
+mod to_uri;
 mod uri;
 
 use std::fmt;
-use std::future::Future;
 use std::time::Duration;
 
 use http::Response;
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderName, HeaderValue};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, timeout_at};
 
+#[cfg(feature = "connector")]
 pub use connector::Connector;
-pub use error::ConnectError;
+pub use error::{ConnectError, Phase, ProxyError};
 #[cfg(feature = "http2")]
 pub use http2::{Http2, Http2Stream};
+pub use io::{ClientIo, ClientStream};
 #[cfg(feature = "proxy")]
 pub use proxy::Proxy;
+pub use to_uri::ToUri;
 
+use super::deadline::Deadline;
 use super::ending;
-use super::headers;
 use super::transport::MaybeTlsStream;
 use crate::{Config, WebSocketStream};
+use connecting::logged;
+use fields::Unusable;
 use http1::Upgrade;
 use uri::Target;
 
@@ -65,7 +73,10 @@ use uri::Target;
 /// # Ok(())
 /// # }
 /// ```
-pub async fn connect(uri: &str, config: Config) -> Result<WebSocketStream<MaybeTlsStream>, ConnectError> {
+pub async fn connect<U: ToUri>(
+    uri: U,
+    config: Config,
+) -> Result<WebSocketStream<MaybeTlsStream>, ConnectError> {
     Client::new(config).connect(uri).await.map(|(stream, _)| stream)
 }
 
@@ -83,11 +94,11 @@ pub async fn connect(uri: &str, config: Config) -> Result<WebSocketStream<MaybeT
 /// ```no_run
 /// use std::time::Duration;
 /// use fastwebsockets_stream::{Client, Config, PayloadType};
-/// use http::{HeaderValue, header};
+/// use http::header;
 ///
 /// # async fn doc() -> std::io::Result<()> {
 /// let client = Client::new(Config::new(PayloadType::Binary))
-///     .header(header::ORIGIN, HeaderValue::from_static("https://example.com"))
+///     .header(header::ORIGIN, "https://example.com")
 ///     .subprotocols(["v2.tunnel", "v1.tunnel"])
 ///     .time_limit(Duration::from_secs(5));
 /// let (stream, response) = client.connect("ws://localhost:9000/tunnel").await?;
@@ -100,6 +111,7 @@ pub async fn connect(uri: &str, config: Config) -> Result<WebSocketStream<MaybeT
 pub struct Client {
     config: Config,
     headers: Vec<(HeaderName, HeaderValue)>,
+    unusable: Option<Unusable>,
     subprotocols: Vec<String>,
     time_limit: Duration,
     #[cfg(feature = "tls")]
@@ -115,6 +127,7 @@ impl Client {
         Client {
             config,
             headers: Vec::new(),
+            unusable: None,
             subprotocols: Vec::new(),
             time_limit: Duration::from_secs(30),
             #[cfg(feature = "tls")]
@@ -126,14 +139,46 @@ impl Client {
 
     /// Adds a header field to the request. A name may come more than once, except Host and Authorization.
     ///
-    /// Host replaces the one from the URI, and Authorization user and password of the URI. The fields of the handshake
-    /// itself (Connection, Upgrade, `Sec-WebSocket-*`), and those of a body, are an error when connecting.
+    /// Name and value are whatever `http`'s own builders take: text, [`HeaderName`], [`HeaderValue`]. On the wire the name is spelled
+    /// as in the RFCs (`X-Api-Key`).
+    ///
+    /// Host replaces the one from the URI, and Authorization user and password of the URI. What cannot be sent is
+    /// [`ConnectError::Header`] when connecting, before anything is dialled: a name or a value that is none, the fields of the handshake
+    /// itself (Connection, Upgrade, `Sec-WebSocket-*`), and those of a body.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fastwebsockets_stream::{Client, Config, PayloadType};
+    ///
+    /// let client = Client::new(Config::new(PayloadType::Binary)).header("X-Api-Key", "secret");
+    /// # let _ = client;
+    /// ```
     #[must_use]
-    pub fn header(mut self, name: HeaderName, mut value: HeaderValue) -> Self {
-        if error::is_secret(&name) {
-            value.set_sensitive(true);
+    pub fn header<K, V>(mut self, name: K, value: V) -> Self
+    where
+        HeaderName: TryFrom<K, Error: Into<http::Error>>,
+        HeaderValue: TryFrom<V, Error: Into<http::Error>>,
+    {
+        let name = HeaderName::try_from(name).map_err(|error| (None, error.into()));
+        let field = name.and_then(|name| match HeaderValue::try_from(value) {
+            Ok(value) => Ok((name, value)),
+            Err(error) => Err((Some(name), error.into())),
+        });
+        match field {
+            Ok((name, mut value)) => {
+                if error::is_secret(&name) {
+                    value.set_sensitive(true);
+                }
+                self.headers.push((name, value));
+            }
+            // The first is told.
+            Err((name, error)) if self.unusable.is_none() => {
+                let number = self.headers.len() + 1;
+                self.unusable = Some(Unusable { number, name, reason: error.to_string() });
+            }
+            Err(_) => {}
         }
-        self.headers.push((name, value));
         self
     }
 
@@ -197,11 +242,11 @@ impl Client {
     /// # Cancel safety
     ///
     /// Dropping the future closes the connection. Nothing runs on but the resolver's thread, if it is still at it.
-    pub async fn connect(
+    pub async fn connect<U: ToUri>(
         &self,
-        uri: &str,
+        uri: U,
     ) -> Result<(WebSocketStream<MaybeTlsStream>, Response<()>), ConnectError> {
-        self.open(&Target::parse(uri)?).await
+        self.open(&Target::parse(&uri.text())?).await
     }
 
     /// The same over a transport that the caller has made: a Unix socket, TLS of another kind, another stream.
@@ -211,7 +256,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// A [`ConnectError`]; what the transport fails with is in [`ConnectError::Http`], with its kind.
+    /// A [`ConnectError`]; what the transport fails with is in [`ConnectError::Io`], with its kind (in [`ConnectError::Tls`], if it is rustls that failed).
     ///
     /// # Cancel safety
     ///
@@ -231,12 +276,14 @@ impl Client {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn over<S>(&self, io: S, uri: &str) -> Result<(WebSocketStream<S>, Response<()>), ConnectError>
+    pub async fn over<S, U>(&self, io: S, uri: U) -> Result<(WebSocketStream<S>, Response<()>), ConnectError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
+        U: ToUri,
     {
-        let upgrade = Upgrade::new(self, &Target::parse(uri)?)?;
-        upgrade.over(io, self.deadline()).await
+        let target = Target::parse(&uri.text())?;
+        let upgrade = Upgrade::new(self, &target)?;
+        logged(&target, upgrade.over(io, self.deadline())).await
     }
 
     async fn open(
@@ -244,68 +291,17 @@ impl Client {
         target: &Target,
     ) -> Result<(WebSocketStream<MaybeTlsStream>, Response<()>), ConnectError> {
         let upgrade = Upgrade::new(self, target)?;
-        let deadline = self.deadline();
-        let io = dial::dial(self, target, b"http/1.1", deadline).await?;
-        let (stream, response) = upgrade.over(io, deadline).await?;
-        Ok((stream.with_departure(ending::linger, false), response))
-    }
-
-    /// What Host, or `:authority`, says.
-    fn host_or(&self, target: &Target) -> Result<HeaderValue, ConnectError> {
-        match self.headers.iter().find(|(name, _)| name == header::HOST) {
-            Some((_, host)) => Ok(host.clone()),
-            None => HeaderValue::try_from(&target.authority).map_err(|_| ConnectError::Uri {
-                uri: target.authority.clone(),
-                reason: "its host cannot stand in a header field".into(),
-            }),
-        }
-    }
-
-    /// Adds what the caller has asked for: subprotocols, credentials, fields.
-    fn add_fields(&self, fields: &mut HeaderMap, target: &Target) -> Result<(), ConnectError> {
-        for (index, name) in self.subprotocols.iter().enumerate() {
-            let refuse = |reason| Err(ConnectError::Subprotocol { number: index + 1, reason });
-            // "The elements that comprise this value MUST be non-empty strings with characters in the range U+0021 to
-            // U+007E not including separator characters [...] and MUST all be unique strings." (item 10)
-            if !headers::is_token(name.as_bytes()) {
-                return refuse("it is not a token (RFC 9110, section 5.6.2)");
-            }
-            if self.subprotocols[..index].contains(name) {
-                return refuse("it is there twice");
-            }
-        }
-        if let Ok(names) = HeaderValue::try_from(self.subprotocols.join(", "))
-            && !names.is_empty()
-        {
-            fields.insert(header::SEC_WEBSOCKET_PROTOCOL, names);
-        }
-        for (index, (name, value)) in self.headers.iter().enumerate() {
-            let refuse = |reason| Err(ConnectError::Header { name: name.clone(), reason });
-            if headers::is_reserved(name) {
-                return refuse("it belongs to the handshake");
-            }
-            let single = [header::HOST, header::AUTHORIZATION];
-            if single.contains(name) && self.headers[..index].iter().any(|(earlier, _)| earlier == name) {
-                return refuse("it can be there only once");
-            }
-            // Host is there already.
-            if name != header::HOST && fields.try_append(name, value.clone()).is_err() {
-                return refuse("there are too many");
-            }
-        }
-        if let Some(basic) = &target.basic
-            && !fields.contains_key(header::AUTHORIZATION)
-        {
-            fields.insert(header::AUTHORIZATION, basic.clone());
-        }
-        Ok(())
+        let connecting = async {
+            let deadline = self.deadline();
+            let io = dial::dial(self, target, b"http/1.1", deadline).await?;
+            let (stream, response) = upgrade.over(io, deadline).await?;
+            Ok((stream.with_departure(ending::linger, false), response))
+        };
+        logged(target, connecting).await
     }
 
     fn deadline(&self) -> Deadline {
-        // A century, which every clock can add.
-        const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
-        let limit = self.time_limit;
-        Deadline { limit, at: (limit < FOREVER).then(|| Instant::now() + limit) }
+        Deadline::after(self.time_limit)
     }
 }
 
@@ -319,33 +315,5 @@ impl fmt::Debug for Client {
         #[cfg(feature = "proxy")]
         debug.field("proxy", &self.proxy);
         debug.finish_non_exhaustive()
-    }
-}
-
-/// The time limit, once it runs.
-#[derive(Clone, Copy, Debug)]
-struct Deadline {
-    limit: Duration,
-    /// `None` for no limit.
-    at: Option<Instant>,
-}
-
-impl Deadline {
-    /// Waits for something, but not longer than this.
-    async fn keep<T>(
-        self,
-        during: &'static str,
-        work: impl Future<Output = Result<T, ConnectError>>,
-    ) -> Result<T, ConnectError> {
-        let timed_out = ConnectError::TimedOut { limit: self.limit, during };
-        self.cut(work).await.unwrap_or(Err(timed_out))
-    }
-
-    /// Waits for something, or gives it up; `None` then.
-    async fn cut<T>(self, work: impl Future<Output = T>) -> Option<T> {
-        match self.at {
-            Some(at) => timeout_at(at, work).await.ok(),
-            None => Some(work.await),
-        }
     }
 }

@@ -1,7 +1,9 @@
 //! A head as `http`'s types have it.
 
+use http::Version;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
-use http::{Method, Uri, Version};
+#[cfg(feature = "listener")]
+use http::{Method, Uri};
 
 use super::MAX_FIELDS;
 use super::scan::{HeadError, Lines};
@@ -102,9 +104,20 @@ impl Head for http::response::Parts {
             .map_err(|_| HeadError::malformed(format!("the status is {status}")))?;
         parts.version = version(parsed.version);
         parts.headers = map(parsed.headers)?;
+        if let Some(reason) = parsed.reason
+            && !reason.is_empty()
+            && parts.status.canonical_reason() != Some(reason)
+        {
+            parts.extensions.insert(Reason(reason.to_owned()));
+        }
         Ok(parts)
     }
 }
+
+/// What a server says beside the status, where it is not what everybody says. An extension of the response.
+#[cfg(feature = "connect")]
+#[derive(Clone, Debug)]
+pub(in crate::handshake) struct Reason(pub(in crate::handshake) String);
 
 /// Content types of TLS records (RFC 8446, section 5.1).
 #[cfg(feature = "connect")]

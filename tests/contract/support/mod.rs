@@ -75,7 +75,14 @@ pub fn sentence(rule: &Error) -> String {
 
 /// A task of which the test sees how often it was woken, and polls it when it likes.
 #[derive(Default)]
-pub struct Task(Arc<Count>);
+pub struct Task(Arc<Count>, Option<Waker>);
+
+/// One that has a waker of the test's own.
+impl From<Waker> for Task {
+    fn from(waker: Waker) -> Self {
+        Task(Arc::default(), Some(waker))
+    }
+}
 
 #[derive(Default)]
 struct Count(AtomicUsize);
@@ -88,7 +95,7 @@ impl Wake for Count {
 
 impl Task {
     pub fn waker(&self) -> Waker {
-        self.0.clone().into()
+        self.1.clone().unwrap_or_else(|| self.0.clone().into())
     }
 
     /// How often the task was woken since this was last asked.

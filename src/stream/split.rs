@@ -1,0 +1,245 @@
+//! A stream in two owned halves, for two tasks.
+//!
+//! The stream stays whole, behind a lock; what a half does is what the stream does. The reading half has what was read
+//! ahead, so that it can show it (`fill_buf`), and take from it without the lock. Nothing waits with the lock held, and
+//! no task is woken under it.
+
+mod reading;
+mod waiting;
+mod writing;
+
+use std::fmt;
+use std::io;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU8};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::WebSocketStream;
+use super::read::Input;
+use super::wake::Side;
+use crate::frame::close::ClosePayload;
+use crate::{CloseCode, CloseFrame, Role};
+
+pub use reading::OwnedReadHalf;
+use waiting::Waiting;
+pub use writing::OwnedWriteHalf;
+
+/// What both halves have.
+pub(super) struct Shared<S> {
+    stream: Mutex<WebSocketStream<S>>,
+    /// The stream has something to push out, which a read must not pass by. A hint: it is set before the lock is released.
+    must_push: AtomicBool,
+    /// The writing half has begun to close: each half reads for the other, too. Changes under the lock.
+    closes: AtomicBool,
+    /// The reading half is gone. Whatever comes, nobody wants it.
+    reader_is_gone: AtomicBool,
+    /// A read has returned the end, or its error. None is to be expected after that.
+    has_ended: AtomicBool,
+    /// What the writing half has left to be done, see [`Left`].
+    left: AtomicU8,
+    waiting: Arc<Waiting>,
+    /// [`WebSocketStream::end_writing`]: dropping a half knows no more of `S` than the type does.
+    end_writing: fn(&mut WebSocketStream<S>),
+}
+
+/// What is left to be done for a writing half that was dropped.
+struct Left;
+
+impl Left {
+    const NOTHING: u8 = 0;
+    /// The Close that a shutdown would have sent.
+    const CLOSE: u8 = 1;
+    /// A Close that says that something went wrong.
+    const PANIC: u8 = 2;
+}
+
+impl<S> Shared<S> {
+    /// A transport that has panicked leaves the stream as a stream that is not split.
+    #[inline]
+    fn lock(&self) -> MutexGuard<'_, WebSocketStream<S>> {
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes whom the stream would have woken meanwhile.
+    #[inline]
+    fn unlock(&self, mut stream: MutexGuard<'_, WebSocketStream<S>>) {
+        let due = stream.wakers.take_due();
+        self.must_push.store(stream.must_push(), Relaxed);
+        drop(stream);
+        if let Some(due) = due {
+            due.wake();
+        }
+    }
+
+    /// The waker of both tasks.
+    fn waker(&self) -> Waker {
+        self.waiting.clone().into()
+    }
+
+    /// Queues the Close that a dropped writing half has left.
+    #[inline]
+    fn queue_what_is_left(&self, stream: &mut WebSocketStream<S>) {
+        if self.left.load(SeqCst) != Left::NOTHING {
+            match self.left.swap(Left::NOTHING, SeqCst) {
+                Left::NOTHING => {}
+                Left::PANIC => stream.queue_close(ClosePayload::bare(Some(CloseCode::from(1011_u16)))),
+                _ => stream.queue_last_close(),
+            }
+        }
+    }
+
+    /// Does what the writing half has left, where no read will.
+    fn do_what_is_left(&self) {
+        if self.left.swap(Left::NOTHING, SeqCst) != Left::NOTHING {
+            let mut stream = self.lock();
+            (self.end_writing)(&mut stream);
+            self.unlock(stream);
+        }
+    }
+
+    #[cfg(any(feature = "listener", feature = "connect"))]
+    pub(super) fn with_transport<T>(&self, ask: impl FnOnce(&S) -> T) -> T {
+        ask(self.lock().get_ref())
+    }
+
+    fn is_closed(&self) -> bool {
+        self.lock().is_closed()
+    }
+
+    fn peer_close(&self) -> Option<CloseFrame> {
+        self.lock().peer_close().cloned()
+    }
+
+    fn role(&self) -> Role {
+        self.lock().role()
+    }
+
+    fn fmt(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct(name);
+        // Not a lock: a task may be shown while it is polled.
+        match self.stream.try_lock() {
+            Ok(stream) => debug.field("stream", &*stream).finish_non_exhaustive(),
+            Err(_) => debug.finish_non_exhaustive(),
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
+    /// Splits the stream into two owned halves, which can be used in two tasks.
+    ///
+    /// Nothing is sent, and nothing is lost: what was read ahead goes with the reading half, and what waits to be sent is
+    /// pushed out by either. [`reunite`](OwnedReadHalf::reunite) makes one stream of them again.
+    ///
+    /// The halves do what the stream does, and what is said of it holds for them. In particular, Pings are answered, and the
+    /// peer's Close is noticed, by the reading half: keep reading, or drop it. They share one lock, which is held only
+    /// while a call runs.
+    ///
+    /// What each half does to the other when it is dropped is said there: [`OwnedReadHalf`], [`OwnedWriteHalf`].
+    /// Once both are dropped, so is the stream, see [the crate's documentation](crate#dropping-it).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// use fastwebsockets_stream::{Config, PayloadType, Role, WebSocketStream};
+    /// use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
+    ///
+    /// let (near, far) = tokio::io::duplex(1024);
+    /// let config = Config::new(PayloadType::Binary);
+    /// let client = WebSocketStream::from_transport(near, Role::Client, [], config.clone());
+    /// let mut server = WebSocketStream::from_transport(far, Role::Server, [], config);
+    ///
+    /// let (mut reader, mut writer) = client.into_split();
+    /// let asking = tokio::spawn(async move {
+    ///     writer.write_all(b"How are you?\n").await?;
+    ///     writer.shutdown().await
+    /// });
+    ///
+    /// let mut question = String::new();
+    /// server.read_to_string(&mut question).await?;
+    /// server.write_all(b"Fine.\n").await?;
+    /// server.shutdown().await?;
+    ///
+    /// let mut answer = String::new();
+    /// reader.read_line(&mut answer).await?;
+    /// assert_eq!(answer, "Fine.\n");
+    /// asking.await??;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn into_split(mut self) -> (OwnedReadHalf<S>, OwnedWriteHalf<S>) {
+        let input = std::mem::take(&mut self.input);
+        self.wakers.defer(true);
+        let shared = Arc::new(Shared {
+            must_push: AtomicBool::new(self.must_push()),
+            closes: AtomicBool::new(false),
+            reader_is_gone: AtomicBool::new(false),
+            has_ended: AtomicBool::new(self.reads_are_over()),
+            left: AtomicU8::new(Left::NOTHING),
+            waiting: Arc::default(),
+            end_writing: Self::end_writing,
+            stream: Mutex::new(self),
+        });
+        (OwnedReadHalf::new(shared.clone(), input), OwnedWriteHalf::new(shared))
+    }
+}
+
+impl<S> WebSocketStream<S> {
+    /// Whether the program has been told how the reading ended.
+    fn reads_are_over(&self) -> bool {
+        self.departure.has_seen_end() || self.end.has_been_told()
+    }
+}
+
+/// Puts two halves together.
+fn reunite<S>(
+    mut read: OwnedReadHalf<S>,
+    write: OwnedWriteHalf<S>,
+) -> Result<WebSocketStream<S>, ReuniteError<S>> {
+    if !Arc::ptr_eq(read.shared(), write.shared()) {
+        return Err(ReuniteError(read, write));
+    }
+    let input: Input = read.take_input();
+    let shared = read.shared().clone();
+    read.forget();
+    write.forget();
+    let shared = Arc::into_inner(shared).expect("nobody but the two halves has it");
+    let mut stream = shared.stream.into_inner().unwrap_or_else(PoisonError::into_inner);
+    stream.wakers.defer(false);
+    let ahead = std::mem::take(&mut stream.input);
+    stream.input = input.followed_by(ahead);
+    Ok(stream)
+}
+
+/// Two halves that were to be [reunited](OwnedReadHalf::reunite), and are of two streams: both are in here.
+pub struct ReuniteError<S>(
+    /// The reading half.
+    pub OwnedReadHalf<S>,
+    /// The writing half.
+    pub OwnedWriteHalf<S>,
+);
+
+impl<S> fmt::Display for ReuniteError<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the two halves are of different streams: only those of one `into_split` can be reunited")
+    }
+}
+
+impl<S> fmt::Debug for ReuniteError<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ReuniteError").field(&self.0).field(&self.1).finish()
+    }
+}
+
+impl<S> std::error::Error for ReuniteError<S> {}
+
+/// So that `?` can give up both halves in a function that returns an [`io::Error`].
+impl<S> From<ReuniteError<S>> for io::Error {
+    fn from(error: ReuniteError<S>) -> Self {
+        io::Error::new(io::ErrorKind::InvalidInput, error.to_string())
+    }
+}
