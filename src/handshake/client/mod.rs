@@ -27,7 +27,7 @@ use http::header::{HeaderName, HeaderValue};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 #[cfg(feature = "connector")]
-pub use connector::Connector;
+pub use connector::{Connector, ConnectorStream};
 pub use error::{ConnectError, Phase, ProxyError};
 #[cfg(feature = "http2")]
 pub use http2::{Http2, Http2Stream};
