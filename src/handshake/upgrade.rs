@@ -31,7 +31,7 @@ use crate::{Config, Role, WebSocketStream};
 /// anyway: `Connection: Upgrade, close` goes to a client whose request has `Connection: close, Upgrade`, and to every client
 /// that is answered during hyper's graceful shutdown. That is allowed (RFC 9110, section 7.6.1), and a client that looks for `Upgrade`
 /// in the list (RFC 6455, section 4.1) takes it, but devices are known that compare the whole field. A service cannot prevent it:
-/// hyper appends to whatever the response has. Where it matters, serve with `Listener` (feature `listener`), whose answer
+/// hyper appends to whatever the response has. Where it matters, serve with [`Listener`](crate::Listener), whose answer
 /// is `Connection: Upgrade` always.
 ///
 /// # Examples
