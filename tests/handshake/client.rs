@@ -3,6 +3,7 @@
 mod alerts;
 mod answers;
 mod connector;
+mod cryptography;
 mod dialling;
 mod http2;
 mod http2_end;
@@ -12,5 +13,7 @@ mod one_type;
 mod proxies;
 mod refusals;
 mod requests;
+mod socks;
 mod strangers;
 mod tls;
+mod tunnels;

@@ -6,6 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use tokio::net::{TcpStream, lookup_host};
+use tracing::{debug, field};
 
 use super::{Client, ConnectError, Deadline, MaybeTlsStream, Phase};
 use crate::handshake::socket;
@@ -22,6 +23,7 @@ pub(super) async fn connect(
     let delay = race::delay(&addresses, deadline.at.is_some());
     let racing = async { race::race(addresses, delay, TcpStream::connect).await.map_err(failed) };
     let tcp = deadline.keep(Phase::Connect, host, port, racing).await?;
+    debug!(host, address = tcp.peer_addr().ok().map(field::display), "TCP is connected");
     socket::prepare(&tcp, &client.config).map_err(|error| failed((Vec::new(), error)))?;
     Ok(MaybeTlsStream::Tcp(tcp))
 }
@@ -36,6 +38,7 @@ pub(super) async fn resolve(
     let resolving = async {
         let found = lookup_host((host, port)).await.map_err(failed)?;
         let addresses = race::interleave(found);
+        debug!(host, addresses = addresses.len(), "the name is resolved");
         if addresses.is_empty() { Err(no_address(host, port)) } else { Ok(addresses) }
     };
     deadline.keep(Phase::Resolve, host, port, resolving).await

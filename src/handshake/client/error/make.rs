@@ -4,6 +4,7 @@ use std::io;
 
 use bytes::Bytes;
 use http::Response;
+use http::header::LOCATION;
 
 use super::super::super::headers::excerpt;
 use super::super::super::http1::{HeadError, MAX_FIELDS, MAX_HEAD, MAX_INTERIM, MAX_LINE, Unread};
@@ -22,6 +23,10 @@ impl ConnectError {
     /// A status other than the expected one. What is secret in the response stays out of `Debug`.
     pub(in crate::handshake::client) fn rejected(target: &Target, mut response: Response<Bytes>) -> Self {
         hide_secrets(response.headers_mut());
+        // A token may be in the query of where it leads.
+        if let Some(location) = response.headers_mut().get_mut(LOCATION) {
+            location.set_sensitive(true);
+        }
         if text::encoding(&response).is_some() {
             *response.body_mut() = Bytes::new();
         }
@@ -54,7 +59,7 @@ impl ConnectError {
     pub(in crate::handshake::client) fn failed(target: &Target, source: io::Error) -> Self {
         let (host, port) = target.who();
         #[cfg(feature = "tls")]
-        if super::inside::<tokio_rustls::rustls::Error>(&source).is_some() {
+        if super::kind::inside::<tokio_rustls::rustls::Error>(&source).is_some() {
             return Self::Tls { host, port, source };
         }
         Self::Io { host, port, source }

@@ -1,5 +1,9 @@
 use std::error::Error as StdError;
 
+use http::header;
+
+#[cfg(any(feature = "http2", feature = "tls"))]
+use super::kind::inside;
 use super::*;
 
 /// One error of each variant, with sources as they come.
@@ -65,6 +69,17 @@ fn all() -> Vec<ConnectError> {
         source,
     };
     all.extend(of_proxy.map(proxied));
+    #[cfg(feature = "http2")]
+    all.extend([
+        ConnectError::NotHttp2 { received: "http/1.1".into() },
+        ConnectError::NoExtendedConnect { received: "its SETTINGS are without it" },
+        ConnectError::Http2Ended { source: None },
+        ConnectError::Http2NotReopened {
+            host: host(),
+            port: 80,
+            source: std::sync::Arc::new(ConnectError::Ended { host: host(), port: 80, begun: true }),
+        },
+    ]);
     all
 }
 
@@ -94,7 +109,8 @@ fn nothing_is_said_twice_by_an_error_and_its_sources() {
 #[test]
 fn error_of_a_connection_names_host_and_port() {
     for error in all() {
-        let before = matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported);
+        use io::ErrorKind::{InvalidInput, NotConnected, Unsupported};
+        let before = matches!(error.kind(), InvalidInput | Unsupported | NotConnected);
         let text = error.to_string();
         let is_name = matches!(error, ConnectError::Resolve { .. });
         assert!(
@@ -104,6 +120,7 @@ fn error_of_a_connection_names_host_and_port() {
     }
 }
 
+#[cfg(any(feature = "http2", feature = "tls"))]
 #[test]
 fn error_inside_another_is_found_also_within_an_io_error() {
     let inner = ProxyError::Reply { code: 5, reason: "refused", kind: io::ErrorKind::ConnectionRefused };
