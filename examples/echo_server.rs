@@ -69,7 +69,7 @@ async fn serve(stream: WebSocketStream<MaybeTlsStream>, stop: CancellationToken)
         }
         () = stop.cancelled() => {
             let mut stream = reader.unsplit(writer);
-            stream.close(CloseCode::Away, "the server is shutting down").await?;
+            stream.close(CloseCode::AWAY, "the server is shutting down").await?;
             Ok(())
         }
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use fastwebsockets::OpCode;
+use crate::OpCode;
 
 /// What the thread's pool has buffers for.
 const MAX_WRITE_BUFFER: u32 = 64 * 1024;
@@ -19,6 +19,7 @@ const MAX_WRITE_BUFFER: u32 = 64 * 1024;
 /// assert_eq!(OpCode::from(PayloadType::Text), OpCode::Text);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum PayloadType {
     /// Binary messages (opcode 0x2): any bytes. What a tunnel wants.
     Binary,

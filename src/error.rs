@@ -2,10 +2,9 @@
 
 use std::io;
 
-use fastwebsockets::{CloseCode, OpCode};
 use thiserror::Error;
 
-use crate::{CloseFrame, PayloadType};
+use crate::{CloseCode, CloseFrame, OpCode, PayloadType};
 
 /// A rule that was broken, by the peer or by the caller.
 ///
@@ -35,18 +34,21 @@ pub enum Error {
     MaskedFrame,
     /// RSV bits were set though no extension was negotiated (section 5.2).
     #[error("the reserved bits are {bits:#05b}; without an extension they must be zero")]
+    #[non_exhaustive]
     ReservedBits {
         /// RSV1, RSV2 and RSV3, RSV1 the highest.
         bits: u8,
     },
     /// An opcode that RFC 6455 does not define (section 5.2).
     #[error("opcode {opcode:#x} is reserved; 0x0 to 0x2 and 0x8 to 0xa are defined")]
+    #[non_exhaustive]
     ReservedOpcode {
         /// The opcode.
         opcode: u8,
     },
     /// A payload length in a longer form than needed (section 5.2).
     #[error("length {length} is encoded in {bits} bits; the shortest form must be used")]
+    #[non_exhaustive]
     LengthNotMinimal {
         /// The length.
         length: u64,
@@ -55,18 +57,21 @@ pub enum Error {
     },
     /// A 64-bit payload length with its top bit set (section 5.2).
     #[error("length {length:#x} has its most significant bit set; it must be zero")]
+    #[non_exhaustive]
     LengthTooLarge {
         /// The length.
         length: u64,
     },
     /// A control frame without FIN (section 5.5).
     #[error("a {opcode:?} frame is fragmented; control frames must be whole")]
+    #[non_exhaustive]
     FragmentedControlFrame {
         /// Which control frame.
         opcode: OpCode,
     },
     /// A control frame whose payload is longer than 125 bytes (section 5.5).
     #[error("a {opcode:?} frame has a length beyond 7 bits; control frames carry at most 125 bytes")]
+    #[non_exhaustive]
     ControlFrameTooLong {
         /// Which control frame.
         opcode: OpCode,
@@ -76,12 +81,14 @@ pub enum Error {
     UnexpectedContinuation,
     /// A new message inside a fragmented one (section 5.4).
     #[error("a {opcode:?} frame came inside a fragmented message; expected a continuation frame")]
+    #[non_exhaustive]
     UnfinishedMessage {
         /// What came.
         opcode: OpCode,
     },
     /// A message of the other type than the stream's.
     #[error("a {received:?} message came on a {expected:?} stream")]
+    #[non_exhaustive]
     WrongPayloadType {
         /// What came.
         received: PayloadType,
@@ -99,9 +106,10 @@ pub enum Error {
     ClosePayloadTooShort,
     /// A Close code that must not be on the wire (section 7.4).
     #[error("a Close frame carries code {code}; allowed are 1000-1003, 1007-1014 and 3000-4999")]
+    #[non_exhaustive]
     CloseCodeInvalid {
         /// The code.
-        code: u16,
+        code: CloseCode,
     },
     /// A Close reason that is not UTF-8 (section 5.5.1).
     #[error("the reason of a Close frame is not valid UTF-8")]
@@ -130,9 +138,13 @@ pub enum Error {
     /// The peer closed with a code other than none, 1000 and 1001, and
     /// [`Config::abnormal_close_is_error`](crate::Config::abnormal_close_is_error) is on.
     #[error(
-        "the peer closed the connection: {0}; with `Config::abnormal_close_is_error(false)` that is an end like any other"
+        "the peer closed the connection: {close}; with `Config::abnormal_close_is_error(false)` that is an end like any other"
     )]
-    ClosedAbnormally(CloseFrame),
+    #[non_exhaustive]
+    ClosedAbnormally {
+        /// The peer's Close.
+        close: CloseFrame,
+    },
     /// The WebSocket that the stream was made of had taken the header of a frame beyond its own limit.
     #[error("the WebSocket had read the header of a frame of 64 MiB or more, which cannot be recovered")]
     AdoptedFrameTooLarge,
@@ -141,6 +153,7 @@ pub enum Error {
     AdoptedTextCut,
     /// The WebSocket that the stream was made of had read a frame that it calls invalid.
     #[error("the WebSocket had read an invalid frame: {reason}")]
+    #[non_exhaustive]
     AdoptedInvalid {
         /// What fastwebsockets says of it.
         reason: String,
@@ -149,6 +162,7 @@ pub enum Error {
     // What the caller asked for and cannot have.
     /// A write on a Text stream is not UTF-8.
     #[error("a write on a Text stream is not valid UTF-8 at byte {at}")]
+    #[non_exhaustive]
     WriteNotUtf8 {
         /// The first byte that fits no code point, counted from the start of that write.
         at: usize,
@@ -179,12 +193,14 @@ pub enum Error {
     TransportFull,
     /// A Close code that may not be sent (section 7.4).
     #[error("close code {code} may not be sent; allowed are 1000-1003, 1007-1014 and 3000-4999")]
+    #[non_exhaustive]
     CloseCodeNotSendable {
         /// The code.
-        code: u16,
+        code: CloseCode,
     },
     /// A Close reason that does not fit into a control frame (section 5.5).
     #[error("the close reason has {length} bytes; at most 123 fit")]
+    #[non_exhaustive]
     CloseReasonTooLong {
         /// Its length in bytes.
         length: usize,
@@ -221,7 +237,7 @@ impl Error {
             Error::KeepAliveTimedOut | Error::CloseTimedOut { .. } | Error::StallTimedOut => {
                 ErrorKind::TimedOut
             }
-            Error::ClosedAbnormally(_) => ErrorKind::ConnectionAborted,
+            Error::ClosedAbnormally { .. } => ErrorKind::ConnectionAborted,
             Error::WriteAfterShutdown | Error::PeerClosed { .. } | Error::WriteAfterFailure => {
                 ErrorKind::BrokenPipe
             }
@@ -236,13 +252,13 @@ impl Error {
     /// This is the one place where an error becomes something on the wire.
     pub fn close_code(&self) -> Option<CloseCode> {
         match self {
-            Error::WrongPayloadType { .. } => Some(CloseCode::Unsupported),
+            Error::WrongPayloadType { .. } => Some(CloseCode::UNSUPPORTED),
             Error::InvalidUtf8
             | Error::IncompleteUtf8
             | Error::CloseReasonNotUtf8
-            | Error::WriteIncompleteUtf8 => Some(CloseCode::Invalid),
-            Error::AdoptedFrameTooLarge => Some(CloseCode::Size),
-            Error::AdoptedTextCut => Some(CloseCode::Error),
+            | Error::WriteIncompleteUtf8 => Some(CloseCode::INVALID),
+            Error::AdoptedFrameTooLarge => Some(CloseCode::SIZE),
+            Error::AdoptedTextCut => Some(CloseCode::ERROR),
             Error::UnmaskedFrame
             | Error::MaskedFrame
             | Error::ReservedBits { .. }
@@ -255,7 +271,7 @@ impl Error {
             | Error::UnfinishedMessage { .. }
             | Error::ClosePayloadTooShort
             | Error::CloseCodeInvalid { .. }
-            | Error::AdoptedInvalid { .. } => Some(CloseCode::Protocol),
+            | Error::AdoptedInvalid { .. } => Some(CloseCode::PROTOCOL),
             _ => None,
         }
     }

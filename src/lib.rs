@@ -39,7 +39,7 @@
 //! | a `wss://` URL | the same; it trusts what the platform trusts, or what [`Client::tls`] is given | `connect`, `platform-roots` or `tls` |
 //! | a proxy in between (HTTP CONNECT, SOCKS5) | [`Client::proxy`] | `connect`, `proxy` |
 //! | a TLS stream, a Unix socket, any connection to the server | [`Client::over`] | `connect` |
-//! | a tower stack: hyper-util's client, tonic's channel | [`Client::connector`] | `connect` |
+//! | a tower stack: hyper-util's client, tonic's channel | [`Client::connector`] | `connector` |
 //! | one HTTP/2 connection for many streams (RFC 8441) | [`Client::http2`] | `connect`, `http2` |
 //! | a port, or a `TcpListener` | [`Listener`] | `listener` |
 //! | a certificate for it | [`Listener::tls`] | `listener`, `tls` |
@@ -151,6 +151,8 @@
     not(all(
         feature = "axum",
         feature = "connect",
+        feature = "fastwebsockets",
+        feature = "connector",
         feature = "http2",
         feature = "listener",
         feature = "proxy",
@@ -176,6 +178,11 @@ pub use config::{Config, PayloadType};
 pub use duplex::duplex;
 pub use error::Error;
 pub use frame::close::CloseFrame;
+pub use frame::close_code::CloseCode;
+pub use frame::opcode::OpCode;
+pub use frame::role::Role;
+#[cfg(feature = "connector")]
+pub use handshake::Connector;
 #[cfg(any(feature = "listener", feature = "connect"))]
 pub use handshake::MaybeTlsStream;
 #[cfg(feature = "proxy")]
@@ -185,16 +192,18 @@ pub use handshake::axum;
 #[cfg(feature = "listener")]
 pub use handshake::{Accepted, Incoming, Listener, ListenerAddr, Opened, Requests, UpgradeRequest};
 #[cfg(feature = "connect")]
-pub use handshake::{Client, ConnectError, Connector, connect};
+pub use handshake::{Client, ConnectError, Phase, ProxyError, ToUri, connect};
 #[cfg(all(feature = "connect", feature = "http2"))]
 pub use handshake::{Http2, Http2Stream};
 #[cfg(any(feature = "upgrade", feature = "listener"))]
 pub use handshake::{Origins, Rejection, Upgrader};
 #[cfg(feature = "upgrade")]
-pub use handshake::{Upgrade, is_upgrade_request, upgrade};
+pub use handshake::{Upgrade, UpgradedIo, UpgradedStream, is_upgrade_request, upgrade};
 pub use stream::{OwnedReadHalf, OwnedWriteHalf, Parts, ReuniteError, WebSocketStream};
 
-pub use fastwebsockets::{CloseCode, OpCode, Role};
+/// The version of fastwebsockets whose types [`WebSocketStream::new`] and the conversions take.
+#[cfg(feature = "fastwebsockets")]
+pub use fastwebsockets;
 
 /// The README's examples are compiled with the tests.
 #[cfg(all(doctest, feature = "connect", feature = "listener"))]

@@ -180,7 +180,7 @@ struct BareFrames<S> {
 
 impl<S: Transport> BareFrames<S> {
     fn new(io: S, role: Role) -> Self {
-        let mut websocket = WebSocket::after_handshake(io, role);
+        let mut websocket = WebSocket::after_handshake(io, role.into());
         websocket.set_max_message_size(usize::MAX);
         BareFrames { websocket, role, scratch: Vec::new() }
     }

@@ -110,7 +110,7 @@ pub struct Published;
 
 impl Published {
     fn stream<S: Transport>(io: S, role: Role) -> published::WebSocketStream<S> {
-        let mut websocket = fastwebsockets::WebSocket::after_handshake(io, role);
+        let mut websocket = fastwebsockets::WebSocket::after_handshake(io, role.into());
         websocket.set_max_message_size(usize::MAX);
         published::WebSocketStream::new(websocket, published::PayloadType::Binary)
     }

@@ -1,9 +1,7 @@
 //! The payload of a Close frame (RFC 6455, sections 5.5.1 and 7.4).
 
-use fastwebsockets::CloseCode;
-
 use super::header::MAX_CONTROL_PAYLOAD;
-use crate::Error;
+use crate::{CloseCode, Error};
 
 /// The longest reason: a control frame's payload less the code.
 const MAX_REASON: usize = MAX_CONTROL_PAYLOAD - 2;
@@ -15,8 +13,8 @@ const MAX_REASON: usize = MAX_CONTROL_PAYLOAD - 2;
 /// ```
 /// use fastwebsockets_stream::{CloseCode, CloseFrame};
 ///
-/// let close = CloseFrame { code: Some(CloseCode::Away), reason: "restarting".into() };
-/// assert_eq!(close.to_string(), "1001 (restarting)");
+/// let close = CloseFrame { code: Some(CloseCode::AWAY), reason: "restarting".into() };
+/// assert_eq!(close.to_string(), "1001 (going away): restarting");
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CloseFrame {
@@ -30,9 +28,9 @@ impl std::fmt::Display for CloseFrame {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.code {
             None => f.write_str("no code")?,
-            Some(code) => write!(f, "{}", u16::from(code))?,
+            Some(code) => code.fmt(f)?,
         }
-        if self.reason.is_empty() { Ok(()) } else { write!(f, " ({})", self.reason) }
+        if self.reason.is_empty() { Ok(()) } else { write!(f, ": {}", self.reason) }
     }
 }
 
@@ -43,13 +41,13 @@ impl CloseFrame {
         let (code, reason) = match payload {
             [] => return Ok(CloseFrame::default()),
             [_] => return Err(Error::ClosePayloadTooShort),
-            [high, low, reason @ ..] => (u16::from_be_bytes([*high, *low]), reason),
+            [high, low, reason @ ..] => (CloseCode::from(u16::from_be_bytes([*high, *low])), reason),
         };
-        if !is_sendable(code) {
+        if !code.is_sendable() {
             return Err(Error::CloseCodeInvalid { code });
         }
         let reason = std::str::from_utf8(reason).map_err(|_| Error::CloseReasonNotUtf8)?;
-        Ok(CloseFrame { code: Some(CloseCode::from(code)), reason: reason.to_owned() })
+        Ok(CloseFrame { code: Some(code), reason: reason.to_owned() })
     }
 }
 
@@ -68,14 +66,13 @@ impl<'a> ClosePayload<'a> {
 
     /// What a user asked for, checked.
     pub(crate) fn checked(code: CloseCode, reason: &'a str) -> Result<Self, Error> {
-        let code = u16::from(code);
-        if !is_sendable(code) {
+        if !code.is_sendable() {
             return Err(Error::CloseCodeNotSendable { code });
         }
         if reason.len() > MAX_REASON {
             return Err(Error::CloseReasonTooLong { length: reason.len() });
         }
-        Ok(ClosePayload { code: Some(code), reason })
+        Ok(ClosePayload { code: Some(code.into()), reason })
     }
 
     /// A code with a reason of any length, cut at a code point to what fits.
@@ -99,12 +96,6 @@ impl<'a> ClosePayload<'a> {
     }
 }
 
-/// The codes that may stand in a Close frame (section 7.4 and the IANA registry): 1004, 1005, 1006 and 1015 are
-/// never on the wire, 1016 to 2999 are for the protocol's future.
-pub(crate) fn is_sendable(code: u16) -> bool {
-    matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,9 +106,9 @@ mod tests {
             for before in 0..130 {
                 let reason = "a".repeat(before) + &char.repeat(40);
                 let mut out = [0; MAX_CONTROL_PAYLOAD];
-                let n = ClosePayload::cut(CloseCode::Protocol, &reason).encode(&mut out);
+                let n = ClosePayload::cut(CloseCode::PROTOCOL, &reason).encode(&mut out);
                 let close = CloseFrame::parse(&out[..n]).unwrap();
-                assert_eq!(close.code, Some(CloseCode::Protocol));
+                assert_eq!(close.code, Some(CloseCode::PROTOCOL));
                 assert!(close.reason.len() <= 123 && reason.starts_with(&close.reason));
                 let next = reason[close.reason.len()..].chars().next();
                 assert!(

@@ -1,9 +1,7 @@
 //! Frame headers (RFC 6455, section 5.2): parsed strictly, encoded minimally.
 
-use fastwebsockets::{OpCode, Role};
-
 use super::Key;
-use crate::Error;
+use crate::{Error, OpCode, Role};
 
 /// The longest header: two octets, a 64-bit length and a masking key.
 pub(crate) const MAX_LEN: usize = 14;
@@ -71,7 +69,7 @@ impl Header {
         }
         let length = second & !MASK;
         // > All control frames MUST have a payload length of 125 bytes or less (section 5.5)
-        if is_control(opcode) && usize::from(length) > MAX_CONTROL_PAYLOAD {
+        if opcode.is_control() && usize::from(length) > MAX_CONTROL_PAYLOAD {
             return Err(Error::ControlFrameTooLong { opcode });
         }
 
@@ -133,18 +131,11 @@ fn parse_first(octet: u8) -> Result<(bool, OpCode), Error> {
     if octet & RSV != 0 {
         return Err(Error::ReservedBits { bits: (octet & RSV) >> 4 });
     }
-    let opcode = match octet & 0x0f {
-        0x0 => OpCode::Continuation,
-        0x1 => OpCode::Text,
-        0x2 => OpCode::Binary,
-        0x8 => OpCode::Close,
-        0x9 => OpCode::Ping,
-        0xa => OpCode::Pong,
-        opcode => return Err(Error::ReservedOpcode { opcode }),
-    };
+    let number = octet & 0x0f;
+    let opcode = OpCode::from_octet(number).ok_or(Error::ReservedOpcode { opcode: number })?;
     let fin = octet & FIN != 0;
     // > All control frames […] MUST NOT be fragmented. (section 5.5)
-    if is_control(opcode) && !fin {
+    if opcode.is_control() && !fin {
         return Err(Error::FragmentedControlFrame { opcode });
     }
     Ok((fin, opcode))
@@ -173,12 +164,6 @@ fn parse_length(bytes: &[u8], short: u8) -> Result<Option<(u64, usize)>, Error> 
         return Err(Error::LengthTooLarge { length });
     }
     Ok(Some((length, end)))
-}
-
-/// > Control frames are identified by opcodes where the most significant bit of the opcode is 1. (section 5.5)
-#[inline]
-pub(crate) fn is_control(opcode: OpCode) -> bool {
-    opcode as u8 & 0x8 != 0
 }
 
 #[cfg(test)]

@@ -280,7 +280,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> UpgradeRequest<S> {
     /// Sends a refusal, or leaves that to the task that watches.
     async fn tell(&mut self, response: Response<Bytes>) -> io::Result<()> {
         let rejection = Rejection::Refused { status: response.status() };
-        let Err(response) = self.waiting.tell(response, rejection) else { return Ok(()) };
+        let Some(response) = self.waiting.tell(response, rejection) else { return Ok(()) };
         let mut io = self.waiting.take()?.io;
         let sent = self.deadline.cut(serving::refuse(&mut io, &response)).await;
         serving::linger(io).await;
@@ -309,7 +309,7 @@ fn late(deadline: Deadline) -> io::Error {
 impl<S: AsyncRead + AsyncWrite + Unpin> Drop for UpgradeRequest<S> {
     fn drop(&mut self) {
         let response = Rejection::Undecided.to_response();
-        if let Err(response) = self.waiting.tell(response, Rejection::Undecided)
+        if let Some(response) = self.waiting.tell(response, Rejection::Undecided)
             && let Ok(Connection { mut io, .. }) = self.waiting.take()
         {
             let _ = serving::refuse_in_passing(&mut io, &response);

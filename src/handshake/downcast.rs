@@ -6,9 +6,10 @@ use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::upgraded::{UpgradedIo, UpgradedStream};
 use crate::WebSocketStream;
 
-impl WebSocketStream<TokioIo<Upgraded>> {
+impl UpgradedStream {
     /// The same stream over the transport itself, without hyper's box around it.
     ///
     /// Calls then reach the transport directly, and [`get_ref`](Self::get_ref) gives a socket instead of a box. `T` is what
@@ -24,9 +25,10 @@ impl WebSocketStream<TokioIo<Upgraded>> {
     /// # Examples
     ///
     /// ```
-    /// # use {fastwebsockets_stream::WebSocketStream, hyper::upgrade::Upgraded, hyper_util::rt::TokioIo};
-    /// # use tokio::net::TcpStream;
-    /// # fn log(stream: WebSocketStream<TokioIo<Upgraded>>) {
+    /// use fastwebsockets_stream::UpgradedStream;
+    /// use tokio::net::TcpStream;
+    ///
+    /// # fn log(stream: UpgradedStream) {
     /// match stream.downcast::<TcpStream>() {
     ///     Ok(stream) => println!("from {:?}", stream.get_ref().peer_addr()),
     ///     Err(stream) => println!("over something else: {stream:?}"),
@@ -44,7 +46,7 @@ impl WebSocketStream<TokioIo<Upgraded>> {
 }
 
 /// The transport, and what hyper has read from it and not handed out.
-fn unbox<T>(upgraded: Upgraded) -> Result<(T, Bytes), TokioIo<Upgraded>>
+fn unbox<T>(upgraded: Upgraded) -> Result<(T, Bytes), UpgradedIo>
 where
     T: AsyncRead + AsyncWrite + Unpin + 'static,
 {
@@ -54,6 +56,6 @@ where
     };
     match auto::upgrade::downcast::<TokioIo<T>>(upgraded) {
         Ok(parts) => Ok((parts.io.into_inner(), parts.read_buf)),
-        Err(upgraded) => Err(TokioIo::new(upgraded)),
+        Err(upgraded) => Err(upgraded.into()),
     }
 }

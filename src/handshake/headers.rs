@@ -66,6 +66,7 @@ pub(super) fn is_token(name: &[u8]) -> bool {
 }
 
 /// A header field, of whatever `http`'s own builders take.
+#[cfg(any(feature = "upgrade", feature = "listener"))]
 pub(super) fn field<K, V>(name: K, value: V) -> http::Result<(HeaderName, HeaderValue)>
 where
     HeaderName: TryFrom<K, Error: Into<http::Error>>,

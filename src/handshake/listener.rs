@@ -286,9 +286,9 @@ impl fmt::Debug for Listener {
             .field("settings", &self.settings)
             .field("max_handshakes", &self.handshakes.limit)
             .field("handshakes", &self.handshakes.len())
-            .field("deciding", &self.handshakes.deciding())
             .field("lingering", &self.handshakes.lingering())
             .field("waiting", &self.next.is_some())
+            .field("deciding", &self.handshakes.deciding())
             .finish_non_exhaustive()
     }
 }

@@ -16,6 +16,8 @@ mod rejection;
 mod request;
 #[cfg(feature = "upgrade")]
 mod upgrade;
+#[cfg(feature = "upgrade")]
+mod upgraded;
 #[cfg(any(feature = "upgrade", feature = "listener"))]
 mod upgrader;
 
@@ -28,7 +30,7 @@ mod asking;
 pub mod axum;
 #[cfg(feature = "connect")]
 mod client;
-#[cfg(feature = "listener")]
+#[cfg(any(feature = "listener", feature = "connect"))]
 mod deadline;
 #[cfg(feature = "listener")]
 mod listener;
@@ -59,5 +61,7 @@ pub use rejection::Rejection;
 pub use transport::MaybeTlsStream;
 #[cfg(feature = "upgrade")]
 pub use upgrade::{Upgrade, is_upgrade_request, upgrade};
+#[cfg(feature = "upgrade")]
+pub use upgraded::{UpgradedIo, UpgradedStream};
 #[cfg(any(feature = "upgrade", feature = "listener"))]
 pub use upgrader::Upgrader;

@@ -1,11 +1,11 @@
 //! Which web pages may open a WebSocket (RFC 6455, sections 4.2.2 and 10.2).
 
+mod listed;
+
 use std::io;
 
-use http::Uri;
-use http::uri::Authority;
-
 use super::headers;
+use listed::{Listed, Origin};
 
 /// Which web pages may open a WebSocket.
 ///
@@ -23,17 +23,9 @@ pub struct Origins(Policy);
 enum Policy {
     #[default]
     Any,
+    None,
     SameHost,
-    List(Vec<Origin>),
-}
-
-/// RFC 6454, section 4.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Origin {
-    /// "null": a page whose origin is nobody's business, or a file.
-    Opaque,
-    /// In lower case, the port that the scheme implies filled in.
-    Tuple { scheme: String, host: String, port: Option<u16> },
+    List(Vec<Listed>),
 }
 
 impl Origins {
@@ -42,17 +34,30 @@ impl Origins {
         Origins(Policy::Any)
     }
 
+    /// No page: only clients that send no `Origin`, so no browser.
+    pub fn none() -> Self {
+        Origins(Policy::None)
+    }
+
     /// Pages that came from the host, and port, that the request is addressed to. The scheme does not count, for behind
     /// a proxy that takes TLS off it is not known.
     pub fn same_host() -> Self {
         Origins(Policy::SameHost)
     }
 
-    /// Pages of these origins, each as `scheme://host` or `scheme://host:port`; `null` stands for pages that hide theirs.
+    /// Pages of these origins, each as a browser sends it in `Origin` (RFC 6454, section 7):
+    ///
+    /// - `https://app.example`, `http://localhost:3000`: scheme, host, and the port unless the scheme implies it. Hosts are
+    ///   ASCII; other letters are in Punycode (`xn--`).
+    /// - `https://*.app.example`: any name with exactly one label in place of the asterisk, so `https://a.app.example`, but
+    ///   neither `https://app.example` nor `https://a.b.app.example`. Only where nobody else can have such a name.
+    /// - `null`: pages that hide their origin, such as files and sandboxed frames, also those of others.
+    /// - `file://`: files, in the web views that send this instead.
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for what is no origin, such as a URL with a path.
+    /// `InvalidInput` for what no browser sends, and so would never match: a path, even a slash alone; an asterisk elsewhere;
+    /// `ws://` and `wss://`, because a page comes by `http://` or `https://`; an empty list, which is [`none`](Self::none).
     ///
     /// # Examples
     ///
@@ -60,7 +65,7 @@ impl Origins {
     /// # fn main() -> std::io::Result<()> {
     /// use fastwebsockets_stream::Origins;
     ///
-    /// let origins = Origins::list(["https://app.example", "http://localhost:3000"])?;
+    /// let origins = Origins::list(["https://app.example", "https://*.app.example", "http://localhost:3000"])?;
     /// # let _ = origins;
     /// assert!(Origins::list(["https://app.example/chat"]).is_err());
     /// # Ok(())
@@ -71,76 +76,35 @@ impl Origins {
         I: IntoIterator,
         I::Item: AsRef<str>,
     {
+        let invalid = |reason| io::Error::new(io::ErrorKind::InvalidInput, reason);
         let parse = |origin: I::Item| {
             let origin = origin.as_ref();
-            Origin::parse(origin.as_bytes()).ok_or_else(|| {
+            Listed::parse(origin).map_err(|expected| {
                 let received = headers::excerpt(origin.as_bytes());
-                let reason = format!(
-                    "\"{received}\" is no origin; expected scheme://host, scheme://host:port or null"
-                );
-                io::Error::new(io::ErrorKind::InvalidInput, reason)
+                invalid(format!("\"{received}\" is the origin of no web page; expected {expected}"))
             })
         };
-        origins.into_iter().map(parse).collect::<io::Result<_>>().map(|list| Origins(Policy::List(list)))
+        let list = origins.into_iter().map(parse).collect::<io::Result<Vec<_>>>()?;
+        if list.is_empty() {
+            let reason = "the list of origins is empty; Origins::none() lets no web page connect";
+            return Err(invalid(reason.to_owned()));
+        }
+        Ok(Origins(Policy::List(list)))
     }
 
     /// Whether a page of `origin` may reach `host`.
     pub(super) fn allow(&self, origin: &[u8], host: Option<&[u8]>) -> bool {
         match &self.0 {
             Policy::Any => true,
+            Policy::None => false,
             Policy::SameHost => match (Origin::parse(origin), host) {
                 (Some(origin), Some(host)) => origin.is_at(host),
                 _ => false,
             },
-            Policy::List(list) => Origin::parse(origin).is_some_and(|origin| list.contains(&origin)),
+            Policy::List(list) => {
+                Origin::parse(origin).is_some_and(|origin| list.iter().any(|listed| listed.matches(&origin)))
+            }
         }
-    }
-}
-
-impl Origin {
-    fn parse(origin: &[u8]) -> Option<Self> {
-        if origin == b"null" {
-            return Some(Origin::Opaque);
-        }
-        let uri = Uri::try_from(origin).ok()?;
-        let authority = uri.authority()?;
-        let scheme = uri.scheme_str()?.to_ascii_lowercase();
-        // Nothing behind the authority, not even a slash, and nothing in it but host and port.
-        let whole = scheme.len() + "://".len() + authority.as_str().len();
-        if origin.len() != whole || authority.as_str().contains('@') {
-            return None;
-        }
-        let port = port_of(authority)?.or(default_port(&scheme));
-        Some(Origin::Tuple { scheme, host: authority.host().to_ascii_lowercase(), port })
-    }
-
-    fn is_at(&self, host: &[u8]) -> bool {
-        let Origin::Tuple { scheme, host: ours, port } = self else {
-            return false;
-        };
-        let Ok(authority) = Authority::try_from(host) else {
-            return false;
-        };
-        let Some(theirs) = port_of(&authority) else {
-            return false;
-        };
-        authority.host().eq_ignore_ascii_case(ours) && theirs.or(default_port(scheme)) == *port
-    }
-}
-
-/// `None` for what stands where a port should and is none.
-fn port_of(authority: &Authority) -> Option<Option<u16>> {
-    match authority.port() {
-        Some(port) => Some(Some(port.as_u16())),
-        None => (authority.as_str() == authority.host()).then_some(None),
-    }
-}
-
-fn default_port(scheme: &str) -> Option<u16> {
-    match scheme {
-        "http" | "ws" => Some(80),
-        "https" | "wss" => Some(443),
-        _ => None,
     }
 }
 
@@ -205,21 +169,84 @@ mod tests {
     }
 
     #[test]
-    fn list_refuses_what_is_no_origin() {
+    fn list_with_an_asterisk_matches_exactly_one_label() {
+        let origins = Origins::list(["https://*.Example.com", "http://*.example.com:8080"]).unwrap();
+        for (origin, allowed) in [
+            ("https://a.example.com", true),
+            ("https://A.EXAMPLE.COM:443", true),
+            ("http://a.example.com:8080", true),
+            ("https://a-b_1.example.com", true),
+            ("https://example.com", false),
+            ("https://a.b.example.com", false),
+            ("https://.example.com", false),
+            ("https://aexample.com", false),
+            ("https://a.example.com.evil", false),
+            ("https://evil/.example.com", false),
+            ("https://evil@a.example.com", false),
+            ("http://a.example.com", false),
+            ("https://a.example.com:8080", false),
+            ("null", false),
+        ] {
+            check(&origins, origin, "other.example", allowed);
+        }
+    }
+
+    #[test]
+    fn list_takes_whatever_origin_a_browser_or_a_web_view_sends() {
+        for (listed, origin) in [
+            ("null", "null"),
+            ("file://", "file://"),
+            ("https://[0:0:0:0:0:0:0:1]:8443", "https://[::1]:8443"),
+            ("https://127.0.0.1", "https://127.0.0.1"),
+            ("https://example.com.", "https://example.com."),
+            ("https://xn--bcher-kva.example", "https://xn--bcher-kva.example"),
+            ("capacitor://localhost", "capacitor://localhost"),
+            ("chrome-extension://abcdefghijklmnop", "chrome-extension://abcdefghijklmnop"),
+        ] {
+            check(&Origins::list([listed]).unwrap(), origin, "other.example", true);
+        }
+        check(&Origins::list(["null"]).unwrap(), "file://", "other.example", false);
+        check(&Origins::none(), "https://app.example", "app.example", false);
+    }
+
+    #[test]
+    fn list_refuses_what_could_never_match() {
         for wrong in [
             "",
+            "*",
             "app.example",
             "https://",
+            "https://*",
+            "https://*.",
+            "https://*example.com",
+            "https://a.*.example.com",
+            "https://*.*.example.com",
+            "https://*.0.0.1",
+            "https://*.[::1]",
+            "https://*.example.com/",
             "https://app.example/",
             "https://app.example/chat",
             "https://app.example/app.example",
+            "https://app.example ",
+            "https://user@app.example",
+            "https://app%2eexample",
+            "https://b\u{fc}cher.example",
             "https://a b",
             "https://a:b",
+            "https://a:0",
             "https://1:99991",
+            "https://127.1",
+            "https://[::1",
+            "file:///",
+            "wss://app.example",
+            "ws://*.app.example",
         ] {
-            let error = Origins::list([wrong]).unwrap_err();
+            let error = Origins::list(["https://good.example", wrong]).expect_err(wrong);
             assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
-            assert!(error.to_string().contains(&format!("\"{wrong}\"")), "{error}");
+            let shown = headers::excerpt(wrong.as_bytes());
+            assert!(error.to_string().starts_with(&format!("\"{shown}\" is the origin of no")), "{error}");
         }
+        let nothing: [&str; 0] = [];
+        assert_eq!(Origins::list(nothing).unwrap_err().kind(), io::ErrorKind::InvalidInput);
     }
 }

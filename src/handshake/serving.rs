@@ -92,12 +92,13 @@ where
     Ok(Opened { stream, request, subprotocol })
 }
 
-/// Says no, and that the connection ends.
+/// Says no, and ends this end of the connection.
 pub(super) async fn refuse<S>(io: &mut S, refusal: &Response<Bytes>) -> io::Result<()>
 where
     S: AsyncWrite + Unpin,
 {
-    send(io, &encode_refusal(refusal)).await
+    send(io, &encode_refusal(refusal)).await?;
+    io.shutdown().await
 }
 
 /// The same, as far as it goes without waiting; nobody is left who could.
@@ -105,18 +106,11 @@ pub(super) fn refuse_in_passing<S>(io: &mut S, refusal: &Response<Bytes>) -> Pol
 where
     S: AsyncWrite + Unpin,
 {
-    let refusing = pin!(tokio::task::unconstrained(async {
-        refuse(io, refusal).await?;
-        io.shutdown().await
-    }));
+    let refusing = pin!(tokio::task::unconstrained(refuse(io, refusal)));
     refusing.poll(&mut Context::from_waker(Waker::noop()))
 }
 
 /// Lets the client read its answer: a socket that is closed with bytes unread may take it away again.
-pub(super) async fn linger<S: AsyncRead + AsyncWrite + Unpin>(mut io: S) {
-    let reading = async {
-        io.shutdown().await.ok();
-        tokio::io::copy(&mut io.take(MAX_REST), &mut tokio::io::sink()).await.ok();
-    };
-    timeout(LINGER, reading).await.ok();
+pub(super) async fn linger<S: AsyncRead + Unpin>(io: S) {
+    timeout(LINGER, tokio::io::copy(&mut io.take(MAX_REST), &mut tokio::io::sink())).await.ok();
 }

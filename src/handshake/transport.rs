@@ -52,6 +52,21 @@ impl MaybeTlsStream {
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
         self.tcp().set_nodelay(nodelay)
     }
+
+    /// What the next read will get, or a part of it; 0 at the end.
+    #[cfg(feature = "proxy")]
+    pub(super) async fn peek(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        match self {
+            MaybeTlsStream::Tcp(tcp) => tcp.peek(room).await,
+            #[cfg(feature = "tls")]
+            MaybeTlsStream::Tls(tls) => {
+                let there = tokio::io::AsyncBufReadExt::fill_buf(tls).await?;
+                let n = there.len().min(room.len());
+                room[..n].copy_from_slice(&there[..n]);
+                Ok(n)
+            }
+        }
+    }
 }
 
 impl AsyncRead for MaybeTlsStream {

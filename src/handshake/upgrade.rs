@@ -10,12 +10,12 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
-use hyper::upgrade::{OnUpgrade, Upgraded};
-use hyper_util::rt::TokioIo;
+use hyper::upgrade::OnUpgrade;
 #[cfg(feature = "http2")]
 use tokio::runtime::Handle;
 
 use super::request::Head;
+use super::upgraded::{UpgradedIo, UpgradedStream};
 use super::{Rejection, Upgrader, ending};
 use crate::{Config, Role, WebSocketStream};
 
@@ -147,13 +147,13 @@ impl Upgrade {
 }
 
 impl Future for Upgrade {
-    type Output = io::Result<WebSocketStream<TokioIo<Upgraded>>>;
+    type Output = io::Result<UpgradedStream>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Poll::Ready(match &mut self.state {
             State::Answered { on_upgrade, is_http2, config } => match ready!(Pin::new(on_upgrade).poll(cx)) {
                 Ok(upgraded) => {
-                    let io = TokioIo::new(upgraded);
+                    let io = UpgradedIo::from(upgraded);
                     let stream = WebSocketStream::from_transport(io, Role::Server, [], config.clone());
                     Ok(if *is_http2 {
                         over_http2(stream)
@@ -170,7 +170,7 @@ impl Future for Upgrade {
 
 /// The stream of HTTP/2 outlives its WebSocket until the client has ended it, too.
 #[cfg(feature = "http2")]
-fn over_http2(stream: WebSocketStream<TokioIo<Upgraded>>) -> WebSocketStream<TokioIo<Upgraded>> {
+fn over_http2(stream: UpgradedStream) -> UpgradedStream {
     stream.with_departure(
         |stream| {
             // Elsewhere than in a runtime it is reset at once: what this end has sent leaves before that.
@@ -185,7 +185,7 @@ fn over_http2(stream: WebSocketStream<TokioIo<Upgraded>>) -> WebSocketStream<Tok
 }
 
 #[cfg(not(feature = "http2"))]
-fn over_http2(stream: WebSocketStream<TokioIo<Upgraded>>) -> WebSocketStream<TokioIo<Upgraded>> {
+fn over_http2(stream: UpgradedStream) -> UpgradedStream {
     stream
 }
 

@@ -2,13 +2,11 @@
 
 mod rest;
 
-use fastwebsockets::{OpCode, Role};
-
 use super::Utf8;
 use crate::buffer::{Buffer, SMALL};
 use crate::frame::header::{self, MAX_CONTROL_PAYLOAD, Masking};
 use crate::frame::{Header, Key, mask};
-use crate::{CloseFrame, Config, Error, PayloadType};
+use crate::{CloseFrame, Config, Error, OpCode, PayloadType, Role};
 
 pub(crate) use rest::Carried;
 
@@ -242,7 +240,7 @@ impl Decoder {
         self.masked = header.key.is_some();
         self.key = header.key.unwrap_or_default();
         self.opcode = header.opcode;
-        if header::is_control(header.opcode) {
+        if header.opcode.is_control() {
             self.place = Place::Control;
             return;
         }

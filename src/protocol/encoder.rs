@@ -2,11 +2,9 @@
 
 use std::io::IoSlice;
 
-use fastwebsockets::{OpCode, Role};
-
-use crate::PayloadType;
 use crate::frame::header::{self, MAX_CONTROL_PAYLOAD};
 use crate::frame::{Header, Key, mask};
+use crate::{OpCode, PayloadType, Role};
 
 /// The longest control frame.
 pub(crate) const MAX_CONTROL_FRAME: usize = 2 + 4 + MAX_CONTROL_PAYLOAD;

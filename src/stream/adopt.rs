@@ -15,11 +15,11 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
-use fastwebsockets::{Frame, OpCode, Role, WebSocket, WebSocketError, WebSocketRead, WebSocketWrite};
+use fastwebsockets::{Frame, WebSocket, WebSocketError, WebSocketRead, WebSocketWrite};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::frame::{Key, header, mask};
-use crate::{Config, Error, PayloadType};
+use crate::{Config, Error, OpCode, PayloadType, Role};
 
 /// What a `WebSocket` consists of.
 pub(super) struct Adopted<S> {

@@ -6,7 +6,6 @@ use std::num::NonZeroU16;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use fastwebsockets::{CloseCode, OpCode};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::push::Sink;
@@ -17,7 +16,7 @@ use crate::frame::close::ClosePayload;
 use crate::frame::header::MAX_CONTROL_PAYLOAD;
 use crate::protocol::Closing;
 use crate::protocol::encoder::MAX_CONTROL_FRAME;
-use crate::{CloseFrame, Error};
+use crate::{CloseCode, CloseFrame, Error, OpCode};
 
 impl<S> WebSocketStream<S> {
     /// Queues this end's Close, once.
@@ -63,7 +62,7 @@ impl<S> WebSocketStream<S> {
         } else if self.closing == Closing::CloseReceived {
             self.queue_answer();
         } else {
-            self.queue_close(ClosePayload::bare(Some(CloseCode::Normal)));
+            self.queue_close(ClosePayload::bare(Some(CloseCode::NORMAL)));
         }
     }
 
@@ -74,7 +73,7 @@ impl<S> WebSocketStream<S> {
 
     /// Whether the peer's Close ends only its own direction.
     pub(super) fn peer_reads_on(&self) -> bool {
-        matches!(self.peer_close, Some(CloseFrame { code: None | Some(CloseCode::Normal), .. }))
+        matches!(self.peer_close, Some(CloseFrame { code: None | Some(CloseCode::NORMAL), .. }))
     }
 
     /// Both ends have said that they are done.
@@ -127,8 +126,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     /// let mut a = WebSocketStream::from_transport(a, Role::Client, [], Config::new(PayloadType::Binary));
     /// let mut b = WebSocketStream::from_transport(b, Role::Server, [], Config::new(PayloadType::Binary));
     ///
-    /// let (close, other) = tokio::join!(a.close(CloseCode::Away, "bye"), b.close(CloseCode::Normal, ""));
-    /// assert_eq!(close?.unwrap().code, Some(CloseCode::Normal));
+    /// let (close, other) = tokio::join!(a.close(CloseCode::AWAY, "bye"), b.close(CloseCode::NORMAL, ""));
+    /// assert_eq!(close?.unwrap().code, Some(CloseCode::NORMAL));
     /// assert_eq!(other?.unwrap().reason, "bye");
     /// # Ok(())
     /// # }

@@ -6,16 +6,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use fastwebsockets::OpCode;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep};
 
 use super::push::Sink;
 use super::{WebSocketStream, departure};
-use crate::Error;
 use crate::protocol::Closing;
 use crate::protocol::encoder::MAX_CONTROL_FRAME;
+use crate::{Error, OpCode};
 
 /// What the silence is waited for.
 ///

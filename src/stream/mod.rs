@@ -1,5 +1,6 @@
 //! The type, and the ways in and out. This is the only module that knows about `Context`.
 
+#[cfg(feature = "fastwebsockets")]
 mod adopt;
 mod close;
 mod departure;
@@ -14,19 +15,19 @@ mod split;
 mod stall;
 mod transport;
 mod wake;
+#[cfg(feature = "fastwebsockets")]
+mod websocket;
 mod write;
 
 use std::fmt;
 use std::io;
 use std::num::NonZeroU16;
 
-use fastwebsockets::{Role, WebSocket};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::protocol::{Closing, Decoder, Encoder, Output};
-use crate::{CloseFrame, Config, Error, PayloadType};
+use crate::{CloseFrame, Config, Error, PayloadType, Role};
 
-use adopt::{Adopted, Rest};
 #[cfg(all(feature = "http2", any(feature = "upgrade", feature = "connect", feature = "listener")))]
 pub(crate) use departure::Departed;
 use departure::Departure;
@@ -42,8 +43,8 @@ use write::Tail;
 
 /// A WebSocket as a byte stream.
 ///
-/// It is made of a [`fastwebsockets::WebSocket`] ([`new`](Self::new), [`with_config`](Self::with_config)) or of a
-/// transport whose handshake is done ([`from_transport`](Self::from_transport)). How it maps to the wire, when it needs a
+/// It is made of a transport whose handshake is done ([`from_transport`](Self::from_transport)), or of a
+/// [`fastwebsockets::WebSocket`] ([`new`](Self::new), [`with_config`](Self::with_config)). How it maps to the wire, when it needs a
 /// flush, and how it ends is in the [crate's documentation](crate).
 ///
 /// # Reading ([`AsyncRead`], [`AsyncBufRead`](tokio::io::AsyncBufRead))
@@ -192,55 +193,6 @@ impl End {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
-    /// Makes a stream of a `WebSocket` whose handshake is done, with the default [`Config`].
-    ///
-    /// The `WebSocket` may have been used before: what it had read ahead comes out first. A message that it
-    /// has returned only the beginning of (a frame without FIN) goes on with its next frame.
-    ///
-    /// Nothing is sent, and nothing is received.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use fastwebsockets_stream::{PayloadType, WebSocketStream};
-    /// use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
-    ///
-    /// # async fn greet<S: AsyncRead + AsyncWrite + Unpin>(
-    /// websocket: fastwebsockets::WebSocket<S>
-    /// # ) -> std::io::Result<()> {
-    /// # let websocket = websocket;
-    /// let mut stream = WebSocketStream::new(websocket, PayloadType::Binary);
-    /// let mut greeting = [0; 6];
-    /// stream.read_exact(&mut greeting).await?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn new(websocket: WebSocket<S>, payload_type: PayloadType) -> Self {
-        Self::with_config(websocket, Config::new(payload_type))
-    }
-
-    /// Makes a stream of a `WebSocket` whose handshake is done, see [`new`](Self::new).
-    pub fn with_config(websocket: WebSocket<S>, config: Config) -> Self {
-        let Adopted { io, role, close_sent, is_fresh, wire, rest } = adopt::take_apart(websocket, &config);
-        let mut stream = Self::start(io, role, config);
-        if close_sent {
-            stream.closing = stream.closing.send();
-            stream.first_code = Some(UNKNOWN_CODE);
-        }
-        if !is_fresh {
-            stream.decoder.resume_message();
-        }
-        stream.ingest(wire);
-        match rest {
-            // What follows the peer's Close, or a violation, is nobody's concern.
-            _ if !stream.end.is_open() => {}
-            Rest::Known => {}
-            Rest::Hidden(octets) => stream.decoder.resume_hidden(&octets),
-            Rest::Lost(error) => stream.fail_read_with(error),
-        }
-        stream
-    }
-
     /// Makes a stream of a transport on which the handshake (RFC 6455, section 4) is done, whoever did it.
     ///
     /// `read_ahead` is what has been read from the transport beyond the handshake.
@@ -273,38 +225,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         let mut stream = Self::start(transport, role, config);
         stream.ingest(read_ahead.as_ref().to_vec());
         stream
-    }
-
-    /// The `WebSocket` again, if nothing would be lost or broken by it; else `None`, and the stream is dropped.
-    ///
-    /// See [`try_into_inner`](Self::try_into_inner) for when that is.
-    pub fn into_inner(self) -> Option<WebSocket<S>> {
-        self.try_into_inner().ok()
-    }
-
-    /// The `WebSocket` again, if nothing would be lost or broken by it.
-    ///
-    /// It has fastwebsockets' default settings (`set_auto_close`, `set_writev` and so on).
-    ///
-    /// # Errors
-    ///
-    /// The stream itself, if a frame or a message has been read or written in part, payload or wire bytes are
-    /// buffered, a control frame waits to be sent or flushed, the end of a code point waits to be sent, a Close was sent or
-    /// received, or the stream has failed. [`into_parts`](Self::into_parts) always succeeds.
-    ///
-    /// What was written and not flushed is where the transport has put it; over one that buffers, flush first.
-    // The caller had the stream by value before: giving it back is no larger than taking it was.
-    #[allow(clippy::result_large_err)]
-    pub fn try_into_inner(mut self) -> Result<WebSocket<S>, Self> {
-        let untouched = self.decoder.is_between_messages()
-            && self.input.is_empty()
-            && self.output.is_empty()
-            && !self.unflushed.has_control()
-            && self.tail.is_empty()
-            && self.closing == Closing::Open
-            && matches!(self.end, End::Open)
-            && self.sink == Sink::Open;
-        if untouched { Ok(WebSocket::after_handshake(self.io.take(), self.role())) } else { Err(self) }
     }
 
     /// Decodes bytes that came before the stream was made, as if they had just been read.
@@ -381,7 +301,7 @@ impl<S> WebSocketStream<S> {
 impl<S> fmt::Debug for WebSocketStream<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebSocketStream")
-            .field("role", &role_name(self.role()))
+            .field("role", &self.role())
             .field("config", &self.config)
             .field("closing", &self.closing)
             .field("peer_close", &self.peer_close)
@@ -390,14 +310,6 @@ impl<S> fmt::Debug for WebSocketStream<S> {
             .field("unread", &self.input.as_slice().len())
             .field("unsent", &self.output.len())
             .finish_non_exhaustive()
-    }
-}
-
-/// `Role` has no `Debug`.
-fn role_name(role: Role) -> &'static str {
-    match role {
-        Role::Client => "Client",
-        Role::Server => "Server",
     }
 }
 

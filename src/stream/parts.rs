@@ -4,7 +4,6 @@ use std::fmt;
 use std::io;
 use std::num::NonZeroU16;
 
-use fastwebsockets::Role;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::departure::Departure;
@@ -13,10 +12,10 @@ use super::push::{Sink, Unflushed};
 use super::stall::Stall;
 use super::write::Tail;
 use super::{End, WebSocketStream};
-use crate::Config;
 use crate::frame::Key;
 use crate::protocol::decoder::Carried;
 use crate::protocol::output::Nature;
+use crate::{Config, Role};
 
 /// What a [`WebSocketStream`] consists of, see [`WebSocketStream::into_parts`].
 pub struct Parts<S> {
@@ -178,7 +177,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
 impl<S> fmt::Debug for Parts<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Parts")
-            .field("role", &super::role_name(self.role))
+            .field("role", &self.role)
             .field("unread", &self.unread.len())
             .field("unsent", &self.unsent.len())
             .field("config", &self.state.config)

@@ -46,6 +46,7 @@ impl Unflushed {
         self.0 & Self::DATA.0 != 0
     }
 
+    #[cfg(feature = "fastwebsockets")]
     pub(super) fn has_control(self) -> bool {
         self.0 & Self::CONTROL.0 != 0
     }

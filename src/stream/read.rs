@@ -4,7 +4,6 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use fastwebsockets::{CloseCode, OpCode};
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 
 use super::push::Sink;
@@ -12,7 +11,7 @@ use super::{End, UNKNOWN_CODE, WebSocketStream};
 use crate::buffer::{Buffer, MEDIUM};
 use crate::protocol::encoder::MAX_CONTROL_FRAME;
 use crate::protocol::{Control, Region};
-use crate::{CloseFrame, Error};
+use crate::{CloseCode, CloseFrame, Error, OpCode};
 
 /// A caller's buffer with this much room is read into directly; for less the stream reads ahead.
 const DIRECT: usize = 4 * 1024;
@@ -375,13 +374,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
             first == UNKNOWN_CODE || frame.code.is_some_and(|code| u16::from(code) == first.get())
         });
         self.closing = self.closing.receive();
-        let is_clean = matches!(frame.code, None | Some(CloseCode::Normal | CloseCode::Away))
+        let is_clean = matches!(frame.code, None | Some(CloseCode::NORMAL | CloseCode::AWAY))
             // What this end has said itself is no news.
             || repeats;
         self.end = if is_clean || !self.config.abnormal_close_is_error {
             End::Closed
         } else {
-            End::failed(Error::ClosedAbnormally(frame.clone()).into(), false)
+            End::failed(Error::ClosedAbnormally { close: frame.clone() }.into(), false)
         };
         self.peer_close = Some(frame);
         // Any other code says that the peer will not read what this end still has to say.

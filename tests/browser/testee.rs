@@ -12,13 +12,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fastwebsockets_stream::{
-    CloseCode, CloseFrame, Config, Origins, PayloadType, Upgrader, WebSocketStream, is_upgrade_request,
+    CloseCode, CloseFrame, Config, Origins, PayloadType, UpgradedStream, Upgrader, is_upgrade_request,
 };
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::service::service_fn;
-use hyper::upgrade::Upgraded;
 use hyper::{Method, Request, Response, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
@@ -32,7 +31,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
-type Stream = WebSocketStream<TokioIo<Upgraded>>;
+type Stream = UpgradedStream;
 
 const SIZE: u32 = 20 * 1024 * 1024;
 
@@ -76,7 +75,7 @@ async fn receive(mut stream: Stream) -> Result<(), Error> {
     if tokio::io::copy(&mut stream, &mut tokio::io::sink()).await? == 0 {
         return Err("nothing came after the shutdown".into());
     }
-    expect_end(&mut stream, CloseCode::Normal, "").await
+    expect_end(&mut stream, CloseCode::NORMAL, "").await
 }
 
 /// The page sends, and closes before most of it has left.
@@ -97,14 +96,14 @@ async fn send(mut stream: Stream) -> Result<(), Error> {
     if at != SIZE {
         return Err(format!("{at} bytes").into());
     }
-    expect_end(&mut stream, CloseCode::Normal, "all sent, grüße").await
+    expect_end(&mut stream, CloseCode::NORMAL, "all sent, grüße").await
 }
 
 /// The page sends text and wants it back; `copy` cuts it anywhere.
 async fn echo(stream: Stream) -> Result<(), Error> {
     let (mut reader, mut writer) = tokio::io::split(stream);
     tokio::io::copy(&mut reader, &mut writer).await?;
-    expect_end(&mut reader.unsplit(writer), CloseCode::Normal, "").await
+    expect_end(&mut reader.unsplit(writer), CloseCode::NORMAL, "").await
 }
 
 /// The page closes while this end writes for ever; its code says that something is wrong.
@@ -124,7 +123,7 @@ async fn leave(stream: Stream) -> Result<(), Error> {
         (ErrorKind::BrokenPipe, Err(ErrorKind::ConnectionAborted)) => {}
         other => return Err(format!("{other:?}").into()),
     }
-    expect_close(&reader.unsplit(writer), Some(CloseCode::Library(4002)), "enough")
+    expect_close(&reader.unsplit(writer), Some(CloseCode::from(4002)), "enough")
 }
 
 /// The page closes without a code while this end writes for ever. It reads no more, but that is not in its Close, so
@@ -147,8 +146,8 @@ async fn quit(stream: Stream) -> Result<(), Error> {
 
 /// This end closes.
 async fn away(mut stream: Stream) -> Result<(), Error> {
-    let answer = stream.close(CloseCode::Away, "bye").await?;
-    if answer.as_ref().and_then(|close| close.code) != Some(CloseCode::Away) {
+    let answer = stream.close(CloseCode::AWAY, "bye").await?;
+    if answer.as_ref().and_then(|close| close.code) != Some(CloseCode::AWAY) {
         return Err(format!("the answer to the Close: {answer:?}").into());
     }
     Ok(())

@@ -23,7 +23,7 @@ fn read_frame(websocket: &mut WebSocket<Transport>) -> Result<Frame<'static>, We
 #[track_caller]
 fn used(role: Role, ahead: &[u8]) -> (WebSocket<Transport>, Mock) {
     let (mock, transport) = Mock::new();
-    let mut websocket = WebSocket::after_handshake(transport, role);
+    let mut websocket = WebSocket::after_handshake(transport, role.into());
     let mut first = wire::data(role, b"first");
     if ahead.len() > 8000 {
         // A large frame makes its buffer grow, and one beyond 8 KiB makes it use that room.

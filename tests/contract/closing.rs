@@ -256,7 +256,9 @@ fn abnormal_close_is_an_error_only_where_the_config_says_so() {
             if abnormal {
                 let error = err(task.read(&mut stream, 100));
                 assert_eq!(error.kind(), ErrorKind::ConnectionAborted);
-                assert!(matches!(rule(&error), Error::ClosedAbnormally(frame) if frame.code == code(1011)));
+                assert!(
+                    matches!(rule(&error), Error::ClosedAbnormally { close, .. } if close.code == code(1011))
+                );
                 assert_eq!(err(task.read(&mut stream, 100)).kind(), ErrorKind::ConnectionAborted);
             } else {
                 assert_eq!(ok(task.read(&mut stream, 100)), b"");

@@ -178,9 +178,9 @@ async fn close_ends_within_its_limit_with_and_without_half_close() {
             std::future::pending::<()>().await;
         };
         tokio::select! {
-            r = a.close(CloseCode::Normal, "x") => {
+            r = a.close(CloseCode::NORMAL, "x") => {
                 if half { assert_eq!(r.unwrap_err().kind(), ErrorKind::TimedOut); assert_eq!(start.elapsed().as_secs(), 10); }
-                else { assert_eq!(r.unwrap().unwrap().code, Some(CloseCode::Normal)); }
+                else { assert_eq!(r.unwrap().unwrap().code, Some(CloseCode::NORMAL)); }
             }
             () = peer => {}
         }
@@ -283,7 +283,7 @@ async fn keep_alive_on_both_ends_keeps_both_alive() {
 async fn stream_that_was_closed_stays_closed() {
     let (mut a, mut b) = pair(64, binary());
     let data = vec![1; 5000];
-    let (x, y) = tokio::join!(async { a.close(CloseCode::Away, "bye").await }, async {
+    let (x, y) = tokio::join!(async { a.close(CloseCode::AWAY, "bye").await }, async {
         // blocked writer gets BrokenPipe once the Close was read? it only writes
         let mut r = Ok(());
         for _ in 0..10 {
@@ -299,7 +299,7 @@ async fn stream_that_was_closed_stays_closed() {
     });
     println!("{x:?} {y:?}");
     assert_eq!(y.2.unwrap().reason, "bye");
-    assert_eq!(x.unwrap().unwrap().code, Some(CloseCode::Away));
+    assert_eq!(x.unwrap().unwrap().code, Some(CloseCode::AWAY));
 }
 
 #[test]

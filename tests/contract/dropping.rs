@@ -345,8 +345,14 @@ fn drop_of_what_is_left_of_a_stream_that_was_taken_apart_does_nothing() {
         let mut parts = None;
         see_with(|| parts = Some(stream.into_parts()), &mock, Some(1000), Nothing, "into_parts");
         see_with(|| drop(parts), &mock, Some(1000), Nothing, "its parts");
+    }
+}
 
-        let (mut stream, mock) = self::stream(role, binary());
+#[cfg(feature = "fastwebsockets")]
+#[test]
+fn drop_of_what_into_inner_takes_out_does_nothing_and_without_it_into_inner_is_a_drop() {
+    for role in ROLES {
+        let (mut stream, mock) = stream(role, binary());
         mock.feed(&wire::data(role, b"data"));
         ok(Task::default().read(&mut stream, 100));
         see_with(|| drop(stream.into_inner().unwrap()), &mock, None, Nothing, "into_inner");

@@ -6,8 +6,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use fastwebsockets::{Frame, WebSocket};
-use fastwebsockets_stream::{CloseCode, PayloadType, Role, WebSocketStream};
+use fastwebsockets_stream::{CloseCode, Role, WebSocketStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
@@ -22,7 +21,7 @@ fn what_discards_yields_to_its_time_limit_whatever_the_peers_frames() {
         let mut stream = WebSocketStream::from_transport(Endless::new(payload), Role::Client, [], config);
         let task = Task::default();
         {
-            let mut close = pin!(stream.close(CloseCode::Normal, ""));
+            let mut close = pin!(stream.close(CloseCode::NORMAL, ""));
             assert!(task.run(|cx| close.as_mut().poll(cx)).is_pending(), "{payload}");
             assert!(task.wakes() > 0);
         }
@@ -51,10 +50,14 @@ async fn clean_end_by_the_repeated_code_is_one_in_a_stream_that_is_put_together_
     }
 }
 
+#[cfg(feature = "fastwebsockets")]
 #[tokio::test]
 async fn close_that_a_socket_had_sent_may_be_repeated_whatever_its_code() {
+    use fastwebsockets::{Frame, WebSocket};
+    use fastwebsockets_stream::PayloadType;
+
     let (near, mut far) = tokio::io::duplex(1024);
-    let mut websocket = WebSocket::after_handshake(near, Role::Client);
+    let mut websocket = WebSocket::after_handshake(near, Role::Client.into());
     websocket.write_frame(Frame::close(4000, b"")).await.unwrap();
     let mut stream = WebSocketStream::new(websocket, PayloadType::Binary);
     far.write_all(&wire::close(Role::Client, Some(4000), "")).await.unwrap();

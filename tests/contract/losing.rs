@@ -69,11 +69,11 @@ async fn close_on_a_transport_that_failed_shuts_it_at_once_and_then_waits() {
     mock.set_room(0);
     mock.state().output_end = Answer::Error(ErrorKind::BrokenPipe);
     stream.write_all(b"data").await.unwrap_err();
-    let close = tokio::time::timeout(Duration::from_millis(1), stream.close(CloseCode::Normal, ""));
+    let close = tokio::time::timeout(Duration::from_millis(1), stream.close(CloseCode::NORMAL, ""));
     assert!(close.await.is_err());
     assert!(mock.state().is_shut, "so that the peer sees the end, and ours comes");
     mock.feed(&wire::close(Role::Client, Some(1001), ""));
-    assert_eq!(stream.close(CloseCode::Normal, "").await.unwrap().unwrap().code, Some(CloseCode::Away));
+    assert_eq!(stream.close(CloseCode::NORMAL, "").await.unwrap().unwrap().code, Some(CloseCode::AWAY));
 }
 
 #[tokio::test(start_paused = true)]
@@ -85,7 +85,7 @@ async fn close_that_cannot_send_what_is_left_shuts_the_transport_and_says_so() {
     mock.feed(&wire::close(Role::Client, Some(1000), ""));
     assert_eq!(ok(task.read(&mut stream, 100)), b"");
     mock.state().output_end = Answer::Error(ErrorKind::ConnectionReset);
-    let error = stream.close(CloseCode::Normal, "").await.unwrap_err();
+    let error = stream.close(CloseCode::NORMAL, "").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     assert!(mock.state().is_shut);
 }

@@ -1,4 +1,5 @@
-//! The promises of the crate, one file for each, over hostile transports and real peers.
+//! The promises of the crate, one file for each, over hostile transports and real peers. Without the feature `fastwebsockets`, those
+//! of the core.
 
 // A test binary exports nothing, may panic, and casts small numbers.
 #![allow(unreachable_pub, clippy::cast_possible_truncation, clippy::unwrap_used)]
@@ -6,6 +7,7 @@
 mod support;
 
 mod aborting;
+#[cfg(feature = "fastwebsockets")]
 mod adopting;
 mod cancelling;
 mod closing;
@@ -19,8 +21,10 @@ mod keep_alive;
 mod losing;
 mod orders;
 mod parts;
+#[cfg(feature = "fastwebsockets")]
 mod peers;
 mod properties;
+#[cfg(feature = "fastwebsockets")]
 mod random;
 mod reading;
 mod refusing;
@@ -28,6 +32,7 @@ mod splitting;
 mod stalling;
 mod strict;
 mod text;
+mod types;
 mod typing;
 mod waking;
 mod writing;

@@ -6,11 +6,12 @@ mod writing;
 
 use std::io::ErrorKind;
 
-use fastwebsockets_stream::{Config, Error, OpCode, PayloadType, Role, WebSocketStream};
+use fastwebsockets_stream::{Config, OpCode, PayloadType, Role, WebSocketStream};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
+use crate::support::broken::Broken;
 use crate::support::hesitant::Hesitant;
 use crate::support::reader::{Ask, End, drain, feed_pieces, pieces};
 use crate::support::transport::Answer;
@@ -68,10 +69,10 @@ fn asks() -> impl Strategy<Value = Vec<Ask>> {
 
 /// Bytes of the type: text has code points of 1 to 4 bytes.
 fn data(payload_type: PayloadType, len: usize) -> Vec<u8> {
-    match payload_type {
-        PayloadType::Binary => pattern(len),
-        PayloadType::Text => "aé€😀".repeat(len / 10 + 1).into_bytes()[..len].to_vec(),
+    if payload_type == PayloadType::Binary {
+        return pattern(len);
     }
+    "aé€😀".repeat(len / 10 + 1).into_bytes()[..len].to_vec()
 }
 
 fn is_boundary(payload_type: PayloadType, at: usize) -> bool {
@@ -154,22 +155,22 @@ fn tails() -> impl Strategy<Value = Tail> {
 }
 
 /// A violation, and how the stream names it.
-fn violation(role: Role, in_message: bool, which: usize) -> (Vec<u8>, Error) {
+fn violation(role: Role, in_message: bool, which: usize) -> (Vec<u8>, Broken) {
     let key = (role == Role::Server).then_some(wire::KEY);
     let with_rsv = |mut frame: Vec<u8>| {
         frame[0] |= 0x20;
         frame
     };
     match which {
-        0 => (with_rsv(wire::ping(role, b"x")), Error::ReservedBits { bits: 2 }),
-        1 => (wire::from_peer(role, true, 7, b"x"), Error::ReservedOpcode { opcode: 7 }),
-        2 if role == Role::Server => (wire::encode(true, PING, None, b""), Error::UnmaskedFrame),
-        2 => (wire::encode(true, PING, Some(wire::KEY), b""), Error::MaskedFrame),
-        3 => (wire::header(true, PING, key, 126), Error::ControlFrameTooLong { opcode: OpCode::Ping }),
-        4 => (wire::close(role, Some(1005), "x"), Error::CloseCodeInvalid { code: 1005 }),
-        5 => (wire::from_peer(role, true, CLOSE, b"\x03\xe8\xff"), Error::CloseReasonNotUtf8),
-        _ if in_message => (wire::data(role, b"x"), Error::UnfinishedMessage { opcode: OpCode::Binary }),
-        _ => (wire::from_peer(role, true, CONTINUATION, b"x"), Error::UnexpectedContinuation),
+        0 => (with_rsv(wire::ping(role, b"x")), Broken::ReservedBits { bits: 2 }),
+        1 => (wire::from_peer(role, true, 7, b"x"), Broken::ReservedOpcode { opcode: 7 }),
+        2 if role == Role::Server => (wire::encode(true, PING, None, b""), Broken::UnmaskedFrame),
+        2 => (wire::encode(true, PING, Some(wire::KEY), b""), Broken::MaskedFrame),
+        3 => (wire::header(true, PING, key, 126), Broken::ControlFrameTooLong { opcode: OpCode::Ping }),
+        4 => (wire::close(role, Some(1005), "x"), Broken::CloseCodeInvalid { code: 1005.into() }),
+        5 => (wire::from_peer(role, true, CLOSE, b"\x03\xe8\xff"), Broken::CloseReasonNotUtf8),
+        _ if in_message => (wire::data(role, b"x"), Broken::UnfinishedMessage { opcode: OpCode::Binary }),
+        _ => (wire::from_peer(role, true, CONTINUATION, b"x"), Broken::UnexpectedContinuation),
     }
 }
 
@@ -204,13 +205,13 @@ proptest! {
             Tail::Nothing => {}
             Tail::Close => last = wire::close(role, None, ""),
             Tail::CloseWithCode(code) => last = wire::close(role, Some(code), "reason"),
-            Tail::TransportEnds => broken = Some(Error::Truncated),
+            Tail::TransportEnds => broken = Some(Broken::Truncated),
             Tail::TransportFails => {}
             Tail::Violation(which) => {
-                let (bytes, error) = violation(role, sent.in_message, which);
+                let (bytes, rule) = violation(role, sent.in_message, which);
                 // Nothing after it counts.
                 last = [bytes, wire::ping(role, b"late")].concat();
-                broken = Some(error);
+                broken = Some(rule);
             }
         }
         let bytes = [&sent.wire[..], &last].concat();

@@ -3,10 +3,11 @@
 
 mod legal;
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 
 use fastwebsockets_stream::{Config, Error, OpCode, PayloadType, Role, WebSocketStream};
 
+use crate::support::broken::Broken;
 use crate::support::reader::{Ask, feed_pieces};
 use crate::support::transport::Answer;
 use crate::support::wire::{self, BINARY, CLOSE, CONTINUATION, KEY, PING, PONG, TEXT};
@@ -19,14 +20,14 @@ struct Violation {
     bytes: Vec<u8>,
     /// The part of its payload that is delivered nevertheless.
     valid: &'static [u8],
-    error: Error,
+    broken: Broken,
     code: u16,
 }
 
 impl Violation {
     /// What the stream answers.
-    fn close(&self) -> Vec<u8> {
-        wire::close_payload(Some(self.code), &sentence(&self.error))
+    fn close(&self, error: &io::Error) -> Vec<u8> {
+        wire::close_payload(Some(self.code), &sentence(rule(error)))
     }
 }
 
@@ -44,89 +45,89 @@ fn violations(role: Role, is_text: bool) -> Vec<Violation> {
     let frame = |fin, opcode, payload: &[u8]| wire::from_peer(role, fin, opcode, payload);
     let key = (role == Role::Server).then_some(KEY);
     let mut all = Vec::new();
-    let mut add = |inside, bytes: Vec<u8>, error: Error| {
-        let code = close_code(&error);
-        all.push(Violation { inside, bytes, valid: b"", error, code });
+    let mut add = |inside, bytes: Vec<u8>, broken: Broken| {
+        let code = close_code(&broken);
+        all.push(Violation { inside, bytes, valid: b"", broken, code });
     };
 
     // Section 5.1.
-    let (wrong_key, error) = match role {
-        Role::Server => (None, Error::UnmaskedFrame),
-        Role::Client => (Some(KEY), Error::MaskedFrame),
+    let (wrong_key, broken) = match role {
+        Role::Server => (None, Broken::UnmaskedFrame),
+        Role::Client => (Some(KEY), Broken::MaskedFrame),
     };
     for payload in [b"".as_slice(), b"x"] {
         for opcode in [own, PING, PONG, CLOSE] {
-            add(false, wire::encode(true, opcode, wrong_key, payload), error.clone());
+            add(false, wire::encode(true, opcode, wrong_key, payload), broken.clone());
         }
-        add(true, wire::encode(true, CONTINUATION, wrong_key, payload), error.clone());
+        add(true, wire::encode(true, CONTINUATION, wrong_key, payload), broken.clone());
     }
     // Section 5.2.
     for bits in 1..8 {
         for opcode in [own, PING, CLOSE] {
             let mut bytes = frame(true, opcode, b"");
             bytes[0] |= bits << 4;
-            add(false, bytes, Error::ReservedBits { bits });
+            add(false, bytes, Broken::ReservedBits { bits });
         }
         let mut bytes = frame(true, CONTINUATION, b"x");
         bytes[0] |= bits << 4;
-        add(true, bytes, Error::ReservedBits { bits });
+        add(true, bytes, Broken::ReservedBits { bits });
     }
     for opcode in (3..8).chain(0xb..0x10) {
         for (fin, inside) in [(true, false), (false, true)] {
-            add(inside, frame(fin, opcode, b"x"), Error::ReservedOpcode { opcode });
+            add(inside, frame(fin, opcode, b"x"), Broken::ReservedOpcode { opcode });
         }
     }
     for (bits, length) in [(16, 0), (16, 125), (64, 0), (64, 125), (64, 126), (64, 0xffff)] {
-        add(false, long_form(role, own, bits, length), Error::LengthNotMinimal { length, bits });
+        add(false, long_form(role, own, bits, length), Broken::LengthNotMinimal { length, bits });
     }
     for length in [1 << 63, u64::MAX] {
-        add(false, long_form(role, own, 64, length), Error::LengthTooLarge { length });
-        add(true, long_form(role, CONTINUATION, 64, length), Error::LengthTooLarge { length });
+        add(false, long_form(role, own, 64, length), Broken::LengthTooLarge { length });
+        add(true, long_form(role, CONTINUATION, 64, length), Broken::LengthTooLarge { length });
     }
     // Section 5.4.
     for fin in [true, false] {
-        add(false, frame(fin, CONTINUATION, b"x"), Error::UnexpectedContinuation);
-        add(true, frame(fin, TEXT, b"x"), Error::UnfinishedMessage { opcode: OpCode::Text });
-        add(true, frame(fin, BINARY, b""), Error::UnfinishedMessage { opcode: OpCode::Binary });
+        add(false, frame(fin, CONTINUATION, b"x"), Broken::UnexpectedContinuation);
+        add(true, frame(fin, TEXT, b"x"), Broken::UnfinishedMessage { opcode: OpCode::Text });
+        add(true, frame(fin, BINARY, b""), Broken::UnfinishedMessage { opcode: OpCode::Binary });
     }
     // Section 5.5.
     for (octet, opcode) in [(CLOSE, OpCode::Close), (PING, OpCode::Ping), (PONG, OpCode::Pong)] {
         for inside in [false, true] {
-            add(inside, frame(false, octet, b""), Error::FragmentedControlFrame { opcode });
+            add(inside, frame(false, octet, b""), Broken::FragmentedControlFrame { opcode });
             for length in [126, 0x1_0000] {
                 let bytes = wire::header(true, octet, key, length);
-                add(inside, bytes, Error::ControlFrameTooLong { opcode });
+                add(inside, bytes, Broken::ControlFrameTooLong { opcode });
             }
         }
-        add(false, long_form(role, octet, 16, 1), Error::ControlFrameTooLong { opcode });
+        add(false, long_form(role, octet, 16, 1), Broken::ControlFrameTooLong { opcode });
     }
     // Sections 5.5.1 and 7.4.
-    add(false, frame(true, CLOSE, b"\x03"), Error::ClosePayloadTooShort);
+    add(false, frame(true, CLOSE, b"\x03"), Broken::ClosePayloadTooShort);
     for code in [0, 999, 1004, 1005, 1006, 1015, 2999, 5000, 0xffff] {
-        add(true, wire::close(role, Some(code), "bye"), Error::CloseCodeInvalid { code });
+        add(true, wire::close(role, Some(code), "bye"), Broken::CloseCodeInvalid { code: code.into() });
     }
     for reason in [b"\x03\xe8\xff".as_slice(), b"\x03\xe8ok\xe2\x82", b"\x03\xe8\xed\xa0\x80"] {
-        add(false, frame(true, CLOSE, reason), Error::CloseReasonNotUtf8);
+        add(false, frame(true, CLOSE, reason), Broken::CloseReasonNotUtf8);
     }
     // The other type.
     let types = [PayloadType::Binary, PayloadType::Text];
     let (expected, received) = (types[usize::from(is_text)], types[usize::from(!is_text)]);
     for (fin, payload) in [(true, b"x".as_slice()), (false, b"x"), (true, b""), (false, b"")] {
-        add(false, frame(fin, other, payload), Error::WrongPayloadType { received, expected });
+        add(false, frame(fin, other, payload), Broken::WrongPayloadType { received, expected });
     }
     // Section 8.1.
     if is_text {
         let texts: [(_, &[u8], &'static [u8]); 5] = [
-            (Error::InvalidUtf8, b"ok\xffno", b"ok"),
-            (Error::InvalidUtf8, b"ok\xe2\x82no", b"ok\xe2\x82"),
-            (Error::InvalidUtf8, b"\xed\xa0\x80", b"\xed"),
-            (Error::IncompleteUtf8, b"ok\xe2\x82", b"ok\xe2\x82"),
-            (Error::IncompleteUtf8, b"\xf0\x9f\x98", b"\xf0\x9f\x98"),
+            (Broken::InvalidUtf8, b"ok\xffno", b"ok"),
+            (Broken::InvalidUtf8, b"ok\xe2\x82no", b"ok\xe2\x82"),
+            (Broken::InvalidUtf8, b"\xed\xa0\x80", b"\xed"),
+            (Broken::IncompleteUtf8, b"ok\xe2\x82", b"ok\xe2\x82"),
+            (Broken::IncompleteUtf8, b"\xf0\x9f\x98", b"\xf0\x9f\x98"),
         ];
-        for (error, payload, valid) in texts {
+        for (broken, payload, valid) in texts {
             for (inside, opcode) in [(false, TEXT), (true, CONTINUATION)] {
                 let bytes = frame(true, opcode, payload);
-                all.push(Violation { inside, bytes, valid, error: error.clone(), code: 1007 });
+                all.push(Violation { inside, bytes, valid, broken: broken.clone(), code: 1007 });
             }
         }
     }
@@ -134,10 +135,10 @@ fn violations(role: Role, is_text: bool) -> Vec<Violation> {
 }
 
 /// Sections 7.4.1 and 8.1.
-fn close_code(error: &Error) -> u16 {
-    match error {
-        Error::WrongPayloadType { .. } => 1003,
-        Error::CloseReasonNotUtf8 => 1007,
+fn close_code(broken: &Broken) -> u16 {
+    match broken {
+        Broken::WrongPayloadType { .. } => 1003,
+        Broken::CloseReasonNotUtf8 => 1007,
         _ => 1002,
     }
 }
@@ -164,9 +165,9 @@ fn for_each(mut check: impl FnMut(Role, bool, &Violation, &str)) {
     for role in ROLES {
         for is_text in [false, true] {
             for violation in violations(role, is_text) {
-                let Violation { inside, error, bytes, .. } = &violation;
+                let Violation { inside, broken, bytes, .. } = &violation;
                 let about =
-                    format!("{}, text: {is_text}, inside: {inside}, {error}, {bytes:02x?}", name(role));
+                    format!("{}, text: {is_text}, inside: {inside}, {broken:?}, {bytes:02x?}", name(role));
                 check(role, is_text, &violation, &about);
             }
         }
@@ -181,7 +182,8 @@ fn violation_after_data_delivers_the_data_fails_and_is_answered_with_its_close_c
         let (bytes, end) = read_all(&mut stream, 8192);
         assert_eq!(bytes, [b"before", violation.valid].concat(), "{about}");
         let error = end.expect_err(about);
-        assert_eq!((error.kind(), rule(&error)), (ErrorKind::InvalidData, &violation.error), "{about}");
+        assert_eq!(error.kind(), ErrorKind::InvalidData, "{about}");
+        assert_eq!(*rule(&error), violation.broken, "{about}");
         assert_eq!(rule(&error).kind(), ErrorKind::InvalidData, "{about}");
         assert_eq!(rule(&error).close_code().map(u16::from), Some(violation.code), "{about}");
         assert!(!rule(&error).to_string().is_empty());
@@ -189,7 +191,7 @@ fn violation_after_data_delivers_the_data_fails_and_is_answered_with_its_close_c
         assert!(mock.is_flushed(), "{about}");
         let frames = wire::decode(&mock.take_written());
         assert_eq!(wire::opcodes(&frames), [PONG, CLOSE], "{about}");
-        assert_eq!(frames[1].payload, violation.close(), "{about}");
+        assert_eq!(frames[1].payload, violation.close(&error), "{about}");
         assert!(frames.iter().all(|frame| frame.key.is_some() == (role == Role::Client)), "{about}");
 
         let task = Task::default();
@@ -222,10 +224,10 @@ fn violation_at_any_split_and_read_size_gives_the_same_verdict_and_bytes() {
                 let about = || format!("room {room}, cut {cut}: {about}");
                 assert_eq!(seen, expected, "{}", about());
                 let error = end.unwrap_or_else(|| panic!("waits: {}", about())).expect_err(&about());
-                assert_eq!(*rule(&error), violation.error, "{}", about());
+                assert_eq!(*rule(&error), violation.broken, "{}", about());
                 let frames = wire::decode(&mock.take_written());
                 assert_eq!(wire::opcodes(&frames), [PONG, CLOSE], "{}", about());
-                assert_eq!(frames[1].payload, violation.close(), "{}", about());
+                assert_eq!(frames[1].payload, violation.close(&error), "{}", about());
             }
         }
     });
@@ -241,11 +243,9 @@ fn violation_while_the_transport_takes_nothing_still_fails_and_its_close_leaves_
         }
         mock.feed(&violation.bytes);
         let (bytes, end) = read_all(&mut stream, 100);
-        assert_eq!(
-            (&bytes[..], rule(&end.expect_err(about))),
-            (violation.valid, &violation.error),
-            "{about}"
-        );
+        let error = end.expect_err(about);
+        assert_eq!(*rule(&error), violation.broken, "{about}");
+        assert_eq!(bytes, violation.valid, "{about}");
         let task = Task::default();
         assert!(task.shutdown(&mut stream).is_pending(), "{about}");
         mock.set_room(usize::MAX);
@@ -254,7 +254,7 @@ fn violation_while_the_transport_takes_nothing_still_fails_and_its_close_leaves_
         assert!(mock.state().is_shut, "{about}");
         let frames = wire::decode(&mock.take_written());
         assert_eq!(wire::opcodes(&frames), [CLOSE], "{about}");
-        assert_eq!(frames[0].payload, violation.close(), "{about}");
+        assert_eq!(frames[0].payload, violation.close(&error), "{about}");
     });
 }
 
@@ -267,7 +267,7 @@ fn violation_over_a_dead_pipe_is_the_error_that_is_read() {
         mock.feed(&wire_bytes(role, is_text, violation));
         let (bytes, end) = read_all(&mut stream, 4096);
         assert_eq!(bytes, [b"before", violation.valid].concat(), "{about}");
-        assert_eq!(*rule(&end.expect_err(about)), violation.error, "{about}");
+        assert_eq!(*rule(&end.expect_err(about)), violation.broken, "{about}");
     });
 }
 
@@ -279,7 +279,7 @@ fn violation_after_this_ends_close_sends_no_second_one() {
         mock.feed(&wire_bytes(role, is_text, violation));
         let (bytes, end) = read_all(&mut stream, 8192);
         assert_eq!(bytes, [b"before", violation.valid].concat(), "{about}");
-        assert_eq!(*rule(&end.expect_err(about)), violation.error, "{about}");
+        assert_eq!(*rule(&end.expect_err(about)), violation.broken, "{about}");
         ok(Task::default().shutdown(&mut stream));
         assert!(mock.state().is_shut, "{about}");
         let frames = wire::decode(&mock.take_written());
@@ -297,7 +297,7 @@ fn violation_in_the_read_ahead_of_a_transport_is_found_too() {
         let mut stream = WebSocketStream::from_transport(transport, role, bytes, config(is_text));
         let (bytes, end) = read_all(&mut stream, 4);
         assert_eq!(bytes, [b"before", violation.valid].concat(), "{about}");
-        assert_eq!(*rule(&end.expect_err(about)), violation.error, "{about}");
+        assert_eq!(*rule(&end.expect_err(about)), violation.broken, "{about}");
         assert_eq!(wire::opcodes(&wire::decode(&mock.take_written())), [PONG, CLOSE], "{about}");
     });
 }
@@ -306,19 +306,19 @@ fn violation_in_the_read_ahead_of_a_transport_is_found_too() {
 fn octet_that_breaks_two_rules_is_judged_by_the_first_octet_that_breaks_one() {
     let (server, client) = (Role::Server, Role::Client);
     let table = [
-        (server, [0xff, 0x7f], Error::ReservedBits { bits: 7 }),
-        (server, [0x83, 0x7f], Error::ReservedOpcode { opcode: 3 }),
-        (server, [0x09, 0x7f], Error::FragmentedControlFrame { opcode: OpCode::Ping }),
-        (server, [0x80, 0x7f], Error::UnexpectedContinuation),
-        (server, [0x89, 0x7f], Error::UnmaskedFrame),
-        (client, [0x89, 0xff], Error::MaskedFrame),
+        (server, [0xff, 0x7f], Broken::ReservedBits { bits: 7 }),
+        (server, [0x83, 0x7f], Broken::ReservedOpcode { opcode: 3 }),
+        (server, [0x09, 0x7f], Broken::FragmentedControlFrame { opcode: OpCode::Ping }),
+        (server, [0x80, 0x7f], Broken::UnexpectedContinuation),
+        (server, [0x89, 0x7f], Broken::UnmaskedFrame),
+        (client, [0x89, 0xff], Broken::MaskedFrame),
     ];
-    for (role, bytes, error) in table {
+    for (role, bytes, broken) in table {
         for chunk in [1, 2] {
             let (mut stream, mock) = stream(role, binary());
             mock.state().read_chunk = chunk;
             mock.feed(&bytes);
-            assert_eq!(*rule(&err(Task::default().read(&mut stream, 64))), error);
+            assert_eq!(*rule(&err(Task::default().read(&mut stream, 64))), broken);
         }
     }
 }
@@ -347,11 +347,11 @@ fn server_that_allows_unmasked_frames_takes_both_kinds_and_all_other_rules_hold(
     assert_eq!((&frames[0].payload[..], &frames[1].payload[..]), (&b"plain"[..], &b"masked"[..]));
 
     for_each(|role, is_text, violation, about| {
-        if violation.error == Error::UnmaskedFrame {
+        if violation.broken == Broken::UnmaskedFrame {
             return;
         }
         let (mut stream, mock) = super::support::stream(role, config(is_text).allow_unmasked(true));
         mock.feed(&wire_bytes(role, is_text, violation));
-        assert_eq!(*rule(&read_all(&mut stream, 4096).1.expect_err(about)), violation.error, "{about}");
+        assert_eq!(*rule(&read_all(&mut stream, 4096).1.expect_err(about)), violation.broken, "{about}");
     });
 }

@@ -5,6 +5,7 @@ use std::task::Poll;
 
 use fastwebsockets_stream::{Error, Role, WebSocketStream};
 
+use crate::support::broken::Broken;
 use crate::support::reader::{Ask, feed_pieces, pieces};
 use crate::support::wire::{self, CLOSE, CONTINUATION, TEXT};
 use crate::support::{
@@ -271,7 +272,11 @@ fn illegal_write_fails_at_its_first_wrong_byte_sends_nothing_and_the_stream_goes
                     for _ in 0..2 {
                         let error = write_whole(&mut stream, &bytes[cut..], vectored).expect_err("no text");
                         assert_eq!(error.kind(), ErrorKind::InvalidData);
-                        assert_eq!(*rule(&error), Error::WriteNotUtf8 { at: at - cut }, "{bytes:02x?} {cut}");
+                        assert_eq!(
+                            *rule(&error),
+                            Broken::WriteNotUtf8 { at: at - cut },
+                            "{bytes:02x?} {cut}"
+                        );
                     }
                     ok(Task::default().flush(&mut stream));
                     assert_eq!(mock.take_written(), b"", "{bytes:02x?} {cut}");

@@ -48,10 +48,18 @@ fn stream_is_send_sync_and_unpin_when_its_transport_is() {
 fn transport_may_borrow_and_need_not_be_send() {
     let text = String::from("on the stack");
     is_stream::<WebSocketStream<Local<'_>>>();
-    let websocket = fastwebsockets::WebSocket::after_handshake(Local(Rc::new(()), &text), Role::Server);
-    let mut stream = WebSocketStream::new(websocket, PayloadType::Binary);
+    let mut stream = WebSocketStream::from_transport(Local(Rc::new(()), &text), Role::Server, [], binary());
     assert_eq!(ok(Task::default().write(&mut stream, b"hello")), 5);
     assert_eq!((stream.get_ref().1, Rc::strong_count(&stream.get_mut().0)), ("on the stack", 1));
+    #[cfg(feature = "fastwebsockets")]
+    {
+        let transport = Local(Rc::new(()), &text);
+        let websocket = fastwebsockets::WebSocket::after_handshake(transport, Role::Server.into());
+        assert_eq!(
+            ok(Task::default().write(&mut WebSocketStream::new(websocket, PayloadType::Binary), b"hello")),
+            5
+        );
+    }
 }
 
 #[test]

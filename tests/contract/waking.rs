@@ -2,9 +2,10 @@
 
 use std::task::Poll;
 
+use fastwebsockets_stream::{CloseCode, Error};
+
 use crate::support::transport::Answer;
 use crate::support::{ROLES, Task, binary, err, name, ok, rule, stream, text, wire};
-use fastwebsockets_stream::Error;
 
 #[test]
 fn write_that_keeps_something_wakes_the_parked_reader_which_pushes() {
@@ -160,7 +161,7 @@ fn peers_close_that_is_answered_at_once_wakes_the_waiting_writer_which_is_refuse
             assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
             let close = stream.peer_close().unwrap();
             assert!(matches!(rule(&error), Error::PeerClosed { close: seen, .. } if seen == close));
-            assert!(error.to_string().contains(&format!("{code} (bye)")), "{error}");
+            assert!(error.to_string().contains(&format!("{}: bye", CloseCode::from(code))), "{error}");
         }
     }
 }

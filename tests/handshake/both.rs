@@ -105,10 +105,10 @@ async fn what_the_client_asks_is_what_the_listener_gets_and_answers() {
     within(accepted.stream.read_exact(&mut greeting)).await.unwrap();
     assert_eq!(greeting, "Grüße".as_bytes());
     let (closed, end) = within(async {
-        tokio::join!(near.close(CloseCode::Away, "bye"), accepted.stream.read(&mut greeting))
+        tokio::join!(near.close(CloseCode::AWAY, "bye"), accepted.stream.read(&mut greeting))
     })
     .await;
-    assert_eq!((closed.unwrap().and_then(|close| close.code), end.unwrap()), (Some(CloseCode::Away), 0));
+    assert_eq!((closed.unwrap().and_then(|close| close.code), end.unwrap()), (Some(CloseCode::AWAY), 0));
     assert_eq!(accepted.stream.peer_close().map(|close| &*close.reason), Some("bye"));
 }
 

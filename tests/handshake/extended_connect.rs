@@ -101,7 +101,7 @@ async fn streams_of_one_connection_do_not_wait_for_each_other() {
             other.shutdown().await.unwrap();
             other.peer_close().cloned().unwrap()
         };
-        let close = closing.close(CloseCode::Normal, "done");
+        let close = closing.close(CloseCode::NORMAL, "done");
         let (close, seen) = within(async { tokio::join!(close, read) }).await;
         assert_eq!(u16::from(close.unwrap().unwrap().code.unwrap()), 1000);
         assert_eq!(seen.reason, "done");

@@ -8,6 +8,7 @@ mod support;
 mod axum;
 mod both;
 mod client;
+mod deciding;
 mod downcast;
 mod extended_connect;
 mod listener;

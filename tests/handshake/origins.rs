@@ -58,13 +58,16 @@ async fn same_host_lets_pages_of_the_host_connect_and_no_others() {
     check(Origins::same_host(), &cases).await;
 }
 
-/// A request target with a host of its own counts for more than Host (RFC 9112, section 3.2.2).
+/// A request target with a host of its own must be that of Host, or it would not be clear which is meant (RFC 9112, section
+/// 3.2.2).
 #[tokio::test]
 async fn same_host_is_the_host_of_the_request_target_where_it_has_one() {
     let server = Server::new(Http::One, Upgrader::new(binary()).origins(Origins::same_host())).await;
     let request = Request::new().line("GET http://app.example/chat HTTP/1.1");
+    let other = request.clone().with("Origin: http://app.example");
+    assert_eq!(Raw::connect(server.address).await.ask(&other).await.status(), 400);
     for (origin, status) in [("http://app.example", 101), ("http://server.example.com", 403)] {
-        let request = request.clone().with(&format!("Origin: {origin}"));
+        let request = request.clone().instead("Host: app.example:80").with(&format!("Origin: {origin}"));
         assert_eq!(Raw::connect(server.address).await.ask(&request).await.status(), status, "{origin}");
     }
 }

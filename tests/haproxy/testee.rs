@@ -81,8 +81,8 @@ async fn read<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 async fn close<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut WebSocketStream<S>) -> Result<(), Error> {
-    match stream.close(CloseCode::Normal, "").await? {
-        Some(close) if close.code == Some(CloseCode::Normal) => Ok(()),
+    match stream.close(CloseCode::NORMAL, "").await? {
+        Some(close) if close.code == Some(CloseCode::NORMAL) => Ok(()),
         close => Err(format!("the peer's Close is {close:?}").into()),
     }
 }

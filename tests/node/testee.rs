@@ -97,6 +97,6 @@ async fn cut(mut stream: Stream, size: u32) -> io::Result<()> {
 
 async fn stop(mut stream: Stream, size: u32) -> io::Result<()> {
     stream.write_all(&octets(size)).await?;
-    let close = stream.close(CloseCode::Away, "").await?;
-    is(close.and_then(|close| close.code), Some(CloseCode::Away))
+    let close = stream.close(CloseCode::AWAY, "").await?;
+    is(close.and_then(|close| close.code), Some(CloseCode::AWAY))
 }

@@ -2,6 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
+use std::mem;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
@@ -12,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::handshake::Rejection;
 use crate::handshake::deadline::Deadline;
+use crate::handshake::serving;
 
 /// So much may come behind a request that is not answered yet. It belongs to the stream, if there will be one.
 const MAX_EARLY: usize = 16 * 1024;
@@ -73,10 +75,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Waiting<S> {
 
     /// The connection, to be answered on.
     pub(super) fn take(&self) -> io::Result<Connection<S>> {
-        let mut shared = self.lock();
-        match std::mem::replace(&mut shared.state, State::Taken) {
+        self.change(|shared, woken| match mem::replace(&mut shared.state, State::Taken) {
             State::Waits(connection) => {
-                wake(&mut shared.watcher);
+                *woken = shared.watcher.take();
                 Ok(connection)
             }
             State::Closed(kind, why) => {
@@ -87,27 +88,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Waiting<S> {
                 shared.state = other;
                 Err(io::Error::new(io::ErrorKind::NotConnected, "the request has been answered"))
             }
-        }
+        })
     }
 
     /// Leaves the answer to the watcher; gives it back where there is none.
-    pub(super) fn tell(
-        &self,
-        response: Response<Bytes>,
-        rejection: Rejection,
-    ) -> Result<(), Response<Bytes>> {
-        let mut shared = self.lock();
-        if !shared.is_watched {
-            return Err(response);
-        }
-        match std::mem::replace(&mut shared.state, State::Taken) {
-            State::Waits(Connection { io, .. }) => {
-                shared.state = State::Told(Box::new(Told { io, response, rejection }));
-                wake(&mut shared.watcher);
+    pub(super) fn tell(&self, response: Response<Bytes>, rejection: Rejection) -> Option<Response<Bytes>> {
+        self.change(|shared, woken| {
+            if !shared.is_watched {
+                return Some(response);
             }
-            other => shared.state = other,
-        }
-        Ok(())
+            match mem::replace(&mut shared.state, State::Taken) {
+                State::Waits(Connection { io, .. }) => {
+                    shared.state = State::Told(Box::new(Told { io, response, rejection }));
+                    *woken = shared.watcher.take();
+                }
+                other => shared.state = other,
+            }
+            None
+        })
     }
 
     /// Whether there is nobody left to answer.
@@ -118,6 +116,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Waiting<S> {
     /// Waits until there is nobody left to answer, while another task watches; `None` if that has ended.
     pub(super) async fn closed(&self) -> Option<io::Error> {
         poll_fn(|cx| {
+            let waker = cx.waker().clone();
+            let _previous; // Dropped once the lock is free.
             let mut shared = self.lock();
             if let State::Closed(kind, why) = &shared.state {
                 return Poll::Ready(Some(io::Error::new(*kind, why.clone())));
@@ -126,7 +126,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Waiting<S> {
                 return Poll::Ready(None);
             }
             // The watcher wakes, also when it ends.
-            shared.owner = Some(cx.waker().clone());
+            _previous = shared.owner.replace(waker);
+            drop(shared);
             Poll::Pending
         })
         .await
@@ -143,35 +144,48 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Waiting<S> {
             }
         });
         poll_fn(|cx| {
-            let mut shared = self.lock();
-            let mut connection = match std::mem::replace(&mut shared.state, State::Taken) {
-                State::Waits(connection) => connection,
-                State::Taken => return Poll::Ready(None),
-                State::Told(told) => {
-                    shared.close(io::ErrorKind::ConnectionAborted, "the request has been refused".into());
-                    return Poll::Ready(Some(Ok(*told)));
+            let waker = cx.waker().clone();
+            self.change(|shared, woken| {
+                let mut connection = match mem::replace(&mut shared.state, State::Taken) {
+                    State::Waits(connection) => connection,
+                    State::Taken => return Poll::Ready(None),
+                    State::Told(told) => {
+                        *woken = shared
+                            .close(io::ErrorKind::ConnectionAborted, "the request has been refused".into());
+                        return Poll::Ready(Some(Ok(*told)));
+                    }
+                    State::Closed(kind, why) => {
+                        shared.state = State::Closed(kind, why.clone());
+                        return Poll::Ready(Some(Err(io::Error::new(kind, why))));
+                    }
+                };
+                if let Poll::Ready(error) = connection.poll_left(cx) {
+                    *woken = shared.close(error.kind(), error.to_string());
+                    return Poll::Ready(Some(Err(error)));
                 }
-                State::Closed(kind, why) => {
-                    shared.state = State::Closed(kind, why.clone());
-                    return Poll::Ready(Some(Err(io::Error::new(kind, why))));
+                if over.as_mut().poll(cx).is_ready() {
+                    *woken = shared.close(io::ErrorKind::TimedOut, too_late(deadline));
+                    let rejection = Rejection::Undecided;
+                    let response = rejection.to_response();
+                    return Poll::Ready(Some(Ok(Told { io: connection.io, response, rejection })));
                 }
-            };
-            if let Poll::Ready(error) = connection.poll_left(cx) {
-                shared.close(error.kind(), error.to_string());
-                return Poll::Ready(Some(Err(error)));
-            }
-            if over.as_mut().poll(cx).is_ready() {
-                shared.close(io::ErrorKind::TimedOut, too_late(deadline));
-                let rejection = Rejection::Undecided;
-                let response = rejection.to_response();
-                return Poll::Ready(Some(Ok(Told { io: connection.io, response, rejection })));
-            }
-            // The transport's read side has this waker, and so has the timer; the request wakes it too.
-            shared.state = State::Waits(connection);
-            shared.watcher = Some(cx.waker().clone());
-            Poll::Pending
+                // The transport's read side has this waker, and so has the timer; the request wakes it too.
+                shared.state = State::Waits(connection);
+                shared.watcher = Some(waker);
+                Poll::Pending
+            })
         })
         .await
+    }
+
+    /// Changes what is shared. Who is to know is woken afterwards: it may come back here at once.
+    fn change<T>(&self, change: impl FnOnce(&mut Shared<S>, &mut Option<Waker>) -> T) -> T {
+        let mut woken = None;
+        let changed = change(&mut self.lock(), &mut woken);
+        if let Some(waker) = woken {
+            waker.wake();
+        }
+        changed
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared<S>> {
@@ -180,9 +194,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Waiting<S> {
 }
 
 impl<S> Shared<S> {
-    fn close(&mut self, kind: io::ErrorKind, why: String) {
+    /// Whoever waits for that is to be woken.
+    fn close(&mut self, kind: io::ErrorKind, why: String) -> Option<Waker> {
         self.state = State::Closed(kind, why);
-        wake(&mut self.owner);
+        self.owner.take()
     }
 }
 
@@ -207,7 +222,7 @@ impl<S: AsyncRead + Unpin> Connection<S> {
     }
 }
 
-/// The watcher's handle. Where the task ends early, the request is on its own again.
+/// The watcher's handle. Where the task ends early, the request is on its own again, or what it was told is sent in passing.
 pub(in crate::handshake) struct Watch<S: AsyncRead + AsyncWrite + Unpin>(Waiting<S>);
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Watch<S> {
@@ -219,18 +234,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Watch<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Drop for Watch<S> {
     fn drop(&mut self) {
-        let mut shared = self.0.lock();
-        shared.is_watched = false;
-        wake(&mut shared.owner);
+        let told = self.0.change(|shared, woken| {
+            shared.is_watched = false;
+            *woken = shared.owner.take();
+            match mem::replace(&mut shared.state, State::Taken) {
+                State::Told(told) => Some(told),
+                other => {
+                    shared.state = other;
+                    None
+                }
+            }
+        });
+        if let Some(mut told) = told {
+            let _ = serving::refuse_in_passing(&mut told.io, &told.response);
+        }
     }
 }
 
 pub(super) fn too_late(deadline: Deadline) -> String {
     format!("the handshake took longer than {:?}: the request had not been decided on", deadline.limit)
-}
-
-fn wake(waker: &mut Option<Waker>) {
-    if let Some(waker) = waker.take() {
-        waker.wake();
-    }
 }

@@ -1,5 +1,7 @@
 //! From a URI to a transport.
 
+#[cfg(feature = "tls")]
+use super::Phase;
 use super::uri::Target;
 use super::{Client, ConnectError, Deadline, MaybeTlsStream, tcp};
 
@@ -13,7 +15,10 @@ pub(super) async fn dial(
 ) -> Result<MaybeTlsStream, ConnectError> {
     // What is missing shows before anything is dialled.
     #[cfg(feature = "tls")]
-    let tls = target.secure.then(|| super::tls::Tls::new(client, &target.host, protocol)).transpose()?;
+    let tls = target
+        .secure
+        .then(|| super::tls::Tls::new(client, &target.host, target.port, protocol))
+        .transpose()?;
     #[cfg(not(feature = "tls"))]
     if target.secure {
         return Err(ConnectError::Unsupported { what: "wss://", needs: "the feature `tls`" });
@@ -21,7 +26,7 @@ pub(super) async fn dial(
     let io = reach(client, target, deadline).await?;
     #[cfg(feature = "tls")]
     if let Some(tls) = tls {
-        return deadline.keep("in the TLS handshake with the server", tls.handshake(io)).await;
+        return deadline.keep(Phase::Tls, &target.host, target.port, tls.handshake(io)).await;
     }
     Ok(io)
 }
@@ -32,7 +37,7 @@ async fn reach(client: &Client, target: &Target, deadline: Deadline) -> Result<M
     if let Some(proxy) = &client.proxy
         && let Some(way) = proxy.way_to(target)?
     {
-        return super::proxy::open(client, target, &way, deadline).await;
+        return super::proxy::open(client, target, way, deadline).await;
     }
     tcp::connect(client, &target.host, target.port, deadline).await
 }

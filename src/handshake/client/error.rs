@@ -1,22 +1,36 @@
 //! Why a connection was not made.
 
+mod make;
+mod phase;
+mod proxy;
+mod text;
+
 use std::error::Error as StdError;
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName};
 use http::{Response, StatusCode, Version};
 
+pub use phase::Phase;
+pub use proxy::ProxyError;
+
 /// Why [`connect`](crate::connect), a [`Client`](crate::Client) or what is made of one did not get a stream.
 ///
-/// Each says what came and what was expected. None shows a password, and [`kind`](Self::kind) is the
+/// Each says who (host and port), what came and what was expected, and what to try. None shows a password, a query, or the
+/// value of a field that may hold a secret. What caused it is its [`source`](StdError::source), whose text it does not repeat:
+/// to print all of it, print the sources too (as `anyhow` does with `{:#}`). [`kind`](Self::kind) is the
 /// [`io::ErrorKind`] that it has as an [`io::Error`].
+///
+/// The host and the port are those of the URI, or the proxy's while that is being reached.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
     /// The URI is not one of a WebSocket (RFC 6455, section 3). [`InvalidInput`](io::ErrorKind::InvalidInput).
     #[error("{uri:?} is not the URI of a WebSocket: {reason}")]
+    #[non_exhaustive]
     Uri {
         /// The URI, without user, password and query.
         uri: String,
@@ -24,17 +38,21 @@ pub enum ConnectError {
         reason: String,
     },
     /// A header field that cannot be added to the request. [`InvalidInput`](io::ErrorKind::InvalidInput).
-    #[error("the header field {name} cannot be added to the request: {reason}")]
+    #[error("header field number {number}{} cannot be added to the request: {reason}", text::in_brackets(.name.as_ref()))]
+    #[non_exhaustive]
     Header {
-        /// Its name.
-        name: HeaderName,
+        /// Which, counted from 1.
+        number: usize,
+        /// Its name; `None` if that is what is wrong.
+        name: Option<HeaderName>,
         /// Why not.
-        reason: &'static str,
+        reason: String,
     },
     /// A subprotocol that cannot be asked for (section 4.1, item 10). [`InvalidInput`](io::ErrorKind::InvalidInput).
     ///
     /// It is not shown: some clients send a token as one.
     #[error("cannot ask for subprotocol number {number}: {reason}")]
+    #[non_exhaustive]
     Subprotocol {
         /// Which, counted from 1.
         number: usize,
@@ -43,6 +61,7 @@ pub enum ConnectError {
     },
     /// The proxy is not one that can be used. [`InvalidInput`](io::ErrorKind::InvalidInput).
     #[error("cannot use {proxy} as a proxy: {reason}")]
+    #[non_exhaustive]
     ProxyUri {
         /// The URL, without user and password; the name of a variable where it came from the environment.
         proxy: String,
@@ -51,6 +70,7 @@ pub enum ConnectError {
     },
     /// What is asked for was not compiled in. [`Unsupported`](io::ErrorKind::Unsupported).
     #[error("{what} needs {needs}")]
+    #[non_exhaustive]
     Unsupported {
         /// What is asked for.
         what: &'static str,
@@ -59,94 +79,210 @@ pub enum ConnectError {
     },
     /// The time limit has passed, see [`Client::time_limit`](crate::Client::time_limit).
     /// [`TimedOut`](io::ErrorKind::TimedOut).
-    #[error("no connection within {limit:?}: still {during}")]
+    #[error("no connection to {host} port {port} within {limit:?}: still {phase}")]
+    #[non_exhaustive]
     TimedOut {
-        /// The limit.
-        limit: Duration,
-        /// What was going on then.
-        during: &'static str,
-    },
-    /// The name was not resolved, or no address of it accepted the TCP connection. The kind is the source's.
-    #[error("cannot connect to {host} port {port}: {}", causes(.source))]
-    Dial {
-        /// The host: the server's, or the proxy's.
+        /// The host.
         host: String,
         /// The port.
         port: u16,
-        /// What the resolver or the last address tried said.
+        /// The limit.
+        limit: Duration,
+        /// What was going on then.
+        phase: Phase,
+    },
+    /// The name was not resolved. [`HostUnreachable`](io::ErrorKind::HostUnreachable): resolvers have no kind of their own,
+    /// and `NotFound` is what a server says (404).
+    #[error("the name {host} was not resolved; is it spelled right?")]
+    #[non_exhaustive]
+    Resolve {
+        /// The name.
+        host: String,
+        /// The port.
+        port: u16,
+        /// What the resolver said.
         source: io::Error,
     },
-    /// The proxy did not open the way. The kind is that of the transport's failure;
-    /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof), [`PermissionDenied`](io::ErrorKind::PermissionDenied) where it
-    /// wants other credentials, [`InvalidData`](io::ErrorKind::InvalidData) where it does not speak the protocol, else
-    /// [`ConnectionRefused`](io::ErrorKind::ConnectionRefused).
-    #[error("the proxy {proxy} did not open a connection to {to}: {reason}")]
+    /// No address accepted the TCP connection. The kind is the source's.
+    #[error("cannot connect to {host} port {port}{}", text::tried(.addresses))]
+    #[non_exhaustive]
+    Dial {
+        /// The host.
+        host: String,
+        /// The port.
+        port: u16,
+        /// The addresses that were tried; empty where they are not known.
+        addresses: Vec<SocketAddr>,
+        /// What the system said of one of them.
+        source: io::Error,
+    },
+    /// The proxy did not open the way. The kind is the source's, see [`ProxyError::kind`].
+    #[error("the proxy {proxy} did not open a connection to {to}")]
+    #[non_exhaustive]
     Proxy {
         /// The proxy's URL, without user and password.
         proxy: String,
         /// Host and port behind it.
         to: String,
-        /// What it answered.
-        reason: String,
-        /// As above.
-        kind: io::ErrorKind,
+        /// Why not.
+        source: ProxyError,
     },
     /// TLS failed, mostly over the server's certificate. The kind is the source's, mostly
     /// [`InvalidData`](io::ErrorKind::InvalidData).
-    #[error("no TLS with {host}: {source}")]
+    ///
+    /// An alert of the server's that comes after the handshake (in TLS 1.3, where it wants a certificate of the client) is this, too.
+    #[error("TLS with {host} port {port} failed{}", text::of_tls(.source))]
+    #[non_exhaustive]
     Tls {
-        /// The host as the certificate should name it.
+        /// The host, as the certificate should name it.
         host: String,
+        /// The port.
+        port: u16,
         /// With a `rustls::Error` inside, where rustls was it.
         source: io::Error,
     },
-    /// The connection ended, or what came is not HTTP. The kind is that of an [`io::Error`] inside;
-    /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) for an end before the answer,
-    /// [`InvalidData`](io::ErrorKind::InvalidData) for what cannot be parsed or is too large.
-    #[error("no HTTP response from the server: {}", causes(.0))]
-    Http(#[source] hyper::Error),
-    /// The server answered, but with another status. [`ConnectionRefused`](io::ErrorKind::ConnectionRefused).
-    ///
-    /// The response has its status, its headers, and up to the first KiB of its body.
-    #[error("the server answered {}, expected {}{}", .0.status(), expected(.0), hint(.0))]
-    Rejected(Box<Response<Bytes>>),
-    /// 101 in a version of HTTP that has no upgrade. [`InvalidData`](io::ErrorKind::InvalidData), as all that follow.
-    #[error("the server switched protocols in {received:?}, expected HTTP/1.1")]
+    /// The server answered, but with another status than 101 (over HTTP/2, 200). [`PermissionDenied`](io::ErrorKind::PermissionDenied) for
+    /// 401, 403 and 407, [`NotFound`](io::ErrorKind::NotFound) for 404, else [`ConnectionRefused`](io::ErrorKind::ConnectionRefused).
+    #[error("{host} port {port} {}", text::of_server(.response))]
+    #[non_exhaustive]
+    Rejected {
+        /// The host.
+        host: String,
+        /// The port.
+        port: u16,
+        /// Its status, its fields, and what came of the first KiB of its body within a second, chunks undone. Nothing of a body
+        /// that is encoded (Content-Encoding).
+        response: Box<Response<Bytes>>,
+    },
+    /// What came is not HTTP/1.1. [`InvalidData`](io::ErrorKind::InvalidData), as for all that follow but `Ended` and `Io`.
+    #[error("{host} port {port} does not speak HTTP/1.1: it sent \"{received}\"{hint}")]
+    #[non_exhaustive]
+    NotHttp {
+        /// The host.
+        host: String,
+        /// The port.
+        port: u16,
+        /// The first bytes that came, escaped.
+        received: String,
+        /// What it may be, and what to try; empty where that is not known.
+        hint: &'static str,
+    },
+    /// HTTP/1.1, but with what RFC 9112 forbids.
+    #[error("{host} port {port} sent an answer that is malformed: {reason}")]
+    #[non_exhaustive]
+    Malformed {
+        /// The host.
+        host: String,
+        /// The port.
+        port: u16,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The answer is larger than any server's should be.
+    #[error("{host} port {port} sent an answer of more than {limit} {what}")]
+    #[non_exhaustive]
+    TooLong {
+        /// The host.
+        host: String,
+        /// The port.
+        port: u16,
+        /// The limit.
+        limit: usize,
+        /// What is limited.
+        what: &'static str,
+    },
+    /// The connection ended before the answer. [`UnexpectedEof`](io::ErrorKind::UnexpectedEof).
+    #[error("{host} port {port} ended the connection {}", text::when(*.begun))]
+    #[non_exhaustive]
+    Ended {
+        /// The host.
+        host: String,
+        /// The port.
+        port: u16,
+        /// Whether a part of the answer had come.
+        begun: bool,
+    },
+    /// The connection failed before the answer. The kind is the source's.
+    #[error("the connection to {host} port {port} failed before the server had answered")]
+    #[non_exhaustive]
+    Io {
+        /// The host.
+        host: String,
+        /// The port.
+        port: u16,
+        /// What the transport failed with.
+        source: io::Error,
+    },
+    /// 101 in a version of HTTP that has no upgrade.
+    #[error("{host} port {port} switched protocols in {received:?}, expected HTTP/1.1")]
+    #[non_exhaustive]
     Version {
+        /// The host.
+        host: String,
+        /// The port.
+        port: u16,
         /// The version of the response.
         received: Version,
     },
     /// Upgrade does not say websocket (section 4.1, response item 2).
-    #[error("the server's Upgrade is {received:?}, expected \"websocket\"")]
+    #[error("{host} port {port} switched protocols with Upgrade {received:?}, expected \"websocket\"")]
+    #[non_exhaustive]
     Upgrade {
+        /// The host.
+        host: String,
+        /// The port.
+        port: u16,
         /// What it says; empty if it is missing.
         received: String,
     },
     /// Connection does not say Upgrade (section 4.1, response item 3).
-    #[error("the server's Connection is {received:?}, expected \"Upgrade\"")]
+    #[error("{host} port {port} switched protocols with Connection {received:?}, expected \"Upgrade\"")]
+    #[non_exhaustive]
     Connection {
+        /// The host.
+        host: String,
+        /// The port.
+        port: u16,
         /// What it says; empty if it is missing.
         received: String,
     },
     /// Sec-WebSocket-Accept is not the proof that the server has read the key (section 4.1, response item 4).
-    #[error("the server's Sec-WebSocket-Accept is {received:?}, expected {expected:?}")]
+    #[error(
+        "{host} port {port} switched protocols with Sec-WebSocket-Accept {received:?}, expected {expected:?}; \
+         is something in between answering from a cache?"
+    )]
+    #[non_exhaustive]
     Accept {
+        /// The host.
+        host: String,
+        /// The port.
+        port: u16,
         /// What it says; empty if it is missing.
         received: String,
         /// What belongs to the key that was sent.
         expected: String,
     },
     /// The server uses an extension (section 4.1, response item 5); none is ever asked for.
-    #[error("the server uses the extensions {received:?}, but none was asked for")]
+    #[error("{host} port {port} uses the extensions {received:?}, but none was asked for")]
+    #[non_exhaustive]
     Extensions {
+        /// The host.
+        host: String,
+        /// The port.
+        port: u16,
         /// What Sec-WebSocket-Extensions says.
         received: String,
     },
     /// The server uses a subprotocol that was not asked for, or several (section 4.1, response item 6).
     #[error(
-        "the server uses the subprotocol {received:?}, expected none or one of the {asked} that were asked for"
+        "{host} port {port} uses the subprotocol {received:?}, expected none or one of the {asked} that were asked for"
     )]
+    #[non_exhaustive]
     SubprotocolNotAsked {
+        /// The host.
+        host: String,
+        /// The port.
+        port: u16,
         /// What Sec-WebSocket-Protocol says.
         received: String,
         /// How many were asked for.
@@ -155,6 +291,7 @@ pub enum ConnectError {
     /// The server did not agree to HTTP/2 in TLS. [`Unsupported`](io::ErrorKind::Unsupported).
     #[cfg(feature = "http2")]
     #[error("the server did not agree to HTTP/2: its ALPN is {received:?}, expected \"h2\"")]
+    #[non_exhaustive]
     NotHttp2 {
         /// What it agreed to; empty if to nothing.
         received: String,
@@ -165,18 +302,44 @@ pub enum ConnectError {
         "the server has not enabled extended CONNECT: {received}, expected SETTINGS_ENABLE_CONNECT_PROTOCOL \
          (RFC 8441; in hyper, enable_connect_protocol())"
     )]
+    #[non_exhaustive]
     NoExtendedConnect {
         /// What came instead.
         received: &'static str,
     },
+    /// HTTP/2 failed. The kind is that of an [`io::Error`] inside, else [`Other`](io::ErrorKind::Other).
+    #[cfg(feature = "http2")]
+    #[error("HTTP/2 with {host} port {port} failed")]
+    #[non_exhaustive]
+    Http2 {
+        /// The host.
+        host: String,
+        /// The port.
+        port: u16,
+        /// What hyper said.
+        source: hyper::Error,
+    },
     /// The shared HTTP/2 connection has ended. The kind is that of an [`io::Error`] inside, else
     /// [`NotConnected`](io::ErrorKind::NotConnected).
     #[cfg(feature = "http2")]
-    #[error("the HTTP/2 connection has ended{}", why(.0.as_deref()))]
-    Http2Ended(
+    #[error("the HTTP/2 connection has ended; a server that speaks only HTTP/1.1 ends it at once")]
+    #[non_exhaustive]
+    Http2Ended {
         /// Why, if it was not in peace.
-        Option<std::sync::Arc<hyper::Error>>,
-    ),
+        source: Option<std::sync::Arc<hyper::Error>>,
+    },
+    /// The shared HTTP/2 connection has ended, and opening another one has failed. The kind is the source's.
+    #[cfg(feature = "http2")]
+    #[error("the HTTP/2 connection to {host} port {port} has ended, and it could not be opened again")]
+    #[non_exhaustive]
+    Http2NotReopened {
+        /// The host.
+        host: String,
+        /// The port.
+        port: u16,
+        /// Why not. All who have waited for this attempt have the same.
+        source: std::sync::Arc<ConnectError>,
+    },
 }
 
 impl ConnectError {
@@ -201,11 +364,15 @@ impl ConnectError {
             }
             Self::Unsupported { .. } => ErrorKind::Unsupported,
             Self::TimedOut { .. } => ErrorKind::TimedOut,
-            Self::Dial { source, .. } | Self::Tls { source, .. } => source.kind(),
-            Self::Proxy { kind, .. } => *kind,
-            Self::Http(error) => kind_of_http(error),
-            Self::Rejected(_) => ErrorKind::ConnectionRefused,
-            Self::Version { .. }
+            Self::Resolve { .. } => ErrorKind::HostUnreachable,
+            Self::Dial { source, .. } | Self::Tls { source, .. } | Self::Io { source, .. } => source.kind(),
+            Self::Proxy { source, .. } => source.kind(),
+            Self::Rejected { response, .. } => kind_of_status(response.status()),
+            Self::Ended { .. } => ErrorKind::UnexpectedEof,
+            Self::NotHttp { .. }
+            | Self::Malformed { .. }
+            | Self::TooLong { .. }
+            | Self::Version { .. }
             | Self::Upgrade { .. }
             | Self::Connection { .. }
             | Self::Accept { .. }
@@ -214,23 +381,32 @@ impl ConnectError {
             #[cfg(feature = "http2")]
             Self::NotHttp2 { .. } | Self::NoExtendedConnect { .. } => ErrorKind::Unsupported,
             #[cfg(feature = "http2")]
-            Self::Http2Ended(error) => {
-                let inside = error.as_deref().and_then(|error| io_inside(error));
+            Self::Http2 { source, .. } => io_inside(source).map_or(ErrorKind::Other, io::Error::kind),
+            #[cfg(feature = "http2")]
+            Self::Http2NotReopened { source, .. } => source.kind(),
+            #[cfg(feature = "http2")]
+            Self::Http2Ended { source } => {
+                let inside = source.as_deref().and_then(|error| io_inside(error));
                 inside.map_or(ErrorKind::NotConnected, io::Error::kind)
             }
         }
-    }
-
-    /// A status other than the expected one. What is secret in the response stays out of `Debug`.
-    pub(super) fn rejected(mut response: Response<Bytes>) -> Self {
-        hide_secrets(response.headers_mut());
-        Self::Rejected(Box::new(response))
     }
 }
 
 impl From<ConnectError> for io::Error {
     fn from(error: ConnectError) -> Self {
         io::Error::new(error.kind(), error)
+    }
+}
+
+/// Which kind a refusal is, by the server or a proxy.
+fn kind_of_status(status: StatusCode) -> io::ErrorKind {
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+            io::ErrorKind::PermissionDenied
+        }
+        StatusCode::NOT_FOUND => io::ErrorKind::NotFound,
+        _ => io::ErrorKind::ConnectionRefused,
     }
 }
 
@@ -249,58 +425,23 @@ pub(super) fn is_secret(name: &HeaderName) -> bool {
     secrets.contains(name)
 }
 
-/// The `io::Error` at the bottom of another error, if there is one.
-pub(super) fn io_inside<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a io::Error> {
+/// The error of a type that is inside another one, if there is one.
+pub(super) fn inside<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
     let mut next = Some(error);
     while let Some(error) = next {
-        if let Some(error) = error.downcast_ref() {
-            return Some(error);
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
         }
-        next = error.source();
+        // An `io::Error` passes its own place in the chain on to what is inside.
+        next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(inside) => Some(inside),
+            None => error.source(),
+        };
     }
     None
 }
 
-fn kind_of_http(error: &hyper::Error) -> io::ErrorKind {
-    if let Some(inside) = io_inside(error) {
-        inside.kind()
-    } else if error.is_incomplete_message() {
-        io::ErrorKind::UnexpectedEof
-    } else if error.is_parse() {
-        io::ErrorKind::InvalidData
-    } else if error.is_closed() || error.is_canceled() {
-        io::ErrorKind::ConnectionAborted
-    } else {
-        io::ErrorKind::Other
-    }
-}
-
-#[cfg(feature = "http2")]
-fn why(error: Option<&hyper::Error>) -> String {
-    error.map_or_else(String::new, |error| {
-        format!(": {} (a server that speaks only HTTP/1.1 ends it at once)", causes(error))
-    })
-}
-
-/// hyper's errors say the reason only in their sources.
-fn causes(error: &(dyn StdError + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(error) = next {
-        text = text + ": " + &error.to_string();
-        next = error.source();
-    }
-    text
-}
-
-fn expected<B>(response: &Response<B>) -> StatusCode {
-    match response.version() {
-        // RFC 8441, section 5.
-        Version::HTTP_2 => StatusCode::OK,
-        _ => StatusCode::SWITCHING_PROTOCOLS,
-    }
-}
-
-fn hint<B>(response: &Response<B>) -> &'static str {
-    if response.status().is_redirection() { "; redirections are not followed" } else { "" }
+/// The `io::Error` at the bottom of another error, if there is one.
+pub(super) fn io_inside<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a io::Error> {
+    inside(error)
 }

@@ -1,52 +1,52 @@
 //! The handshake over HTTP/1.1 (RFC 6455, section 4.1), on a transport that is there.
 
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::io;
+use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use bytes::Bytes;
-use fastwebsockets::Role;
-use http::header::{self, HeaderValue};
-use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Empty};
-use hyper::body::Incoming;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use http::header::{self, HeaderMap, HeaderValue};
+use http::response::Parts;
+use http::{Response, StatusCode};
 use rand::RngCore;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
 
 use super::super::headers::VERSION;
+use super::super::http1::{Excerpt, MAX_INTERIM, Received, Unread, encode_request, read_excerpt, send};
 use super::uri::Target;
-use super::{Client, ConnectError, Deadline, response};
-use crate::WebSocketStream;
+use super::{Client, ConnectError, Deadline, Phase, response};
+use crate::{Role, WebSocketStream};
 
-/// The most of a response's head that is kept. Servers send less than 1 KiB, unless they set cookies.
-const MAX_HEAD: usize = 64 * 1024;
-
-/// The most of a body that goes into an error.
-const MAX_BODY: usize = 1024;
-
-const ANSWERING: &str = "waiting for the server's answer to the upgrade request";
+/// How long what explains a failure is waited for: the body of a refusal, or an answer where the request could not be sent.
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A request, ready to be sent.
 pub(super) struct Upgrade<'a> {
     client: &'a Client,
+    target: &'a Target,
     key: String,
-    request: Request<Empty<Bytes>>,
+    request: Vec<u8>,
+}
+
+/// Why there is no final answer.
+pub(super) enum Unanswered {
+    Unread(Unread),
+    /// More interim answers came than are passed over.
+    Interim,
 }
 
 impl<'a> Upgrade<'a> {
     /// Fails before anything is dialled, if the client was given what cannot be sent.
-    pub(super) fn new(client: &'a Client, target: &Target) -> Result<Self, ConnectError> {
+    pub(super) fn new(client: &'a Client, target: &'a Target) -> Result<Self, ConnectError> {
         // "a nonce consisting of a randomly selected 16-byte value that has been base64-encoded" (item 7)
         let mut nonce = [0; 16];
         rand::thread_rng().fill_bytes(&mut nonce);
         let key = BASE64_STANDARD.encode(nonce);
-        let mut request = Request::new(Empty::new());
-        *request.uri_mut() = target.path.clone().into();
-        let fields = request.headers_mut();
+        let mut fields = HeaderMap::new();
         fields.insert(header::HOST, client.host_or(target)?);
         fields.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
         fields.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
@@ -54,8 +54,9 @@ impl<'a> Upgrade<'a> {
         if let Ok(key) = HeaderValue::try_from(&key) {
             fields.insert(header::SEC_WEBSOCKET_KEY, key);
         }
-        client.add_fields(fields, target)?;
-        Ok(Upgrade { client, key, request })
+        client.add_fields(&mut fields, target)?;
+        let request = encode_request("GET", target.path.as_str(), &fields);
+        Ok(Upgrade { client, target, key, request })
     }
 
     /// Sends it, and makes a stream of the transport if the answer is right.
@@ -67,69 +68,96 @@ impl<'a> Upgrade<'a> {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        // Request and connection are polled here, in one future: no task, and so neither Send nor 'static.
-        let handshake = http1::Builder::new().max_buf_size(MAX_HEAD).handshake(TokioIo::new(io));
-        let (mut requests, connection) = handshake.await.map_err(ConnectError::Http)?;
-        let mut connection = Driven { connection: pin!(connection.without_shutdown()), ended: None };
-        let answer = async { Ok(connection.alongside(requests.send_request(self.request)).await) };
-        let response = match deadline.keep(ANSWERING, answer).await? {
-            Ok(response) => response,
-            Err(error) => {
-                // The request was only told that it has no connection any more; that knows why.
-                let cause = connection.ended.and_then(Result::err).filter(|_| error.is_canceled());
-                return Err(ConnectError::Http(cause.unwrap_or(error)));
+        let target = self.target;
+        let mut received = Received::new();
+        let (mut reader, mut writer) = tokio::io::split(io);
+        let answering = ask(&mut writer, &self.request, answer(&mut reader, &mut received));
+        let head = match deadline.cut(answering).await {
+            Some(Ok(head)) => head,
+            Some(Err(unanswered)) => {
+                return Err(ConnectError::unanswered(target, unanswered, received.start()));
             }
+            None => return Err(ConnectError::timed_out(target, deadline, Phase::Upgrade)),
         };
-        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            let (head, mut body) = response.into_parts();
-            let mut start = Vec::new();
-            deadline.cut(connection.alongside(read_start(&mut body, &mut start))).await;
-            return Err(ConnectError::rejected(Response::from_parts(head, start.into())));
+        if head.status != StatusCode::SWITCHING_PROTOCOLS {
+            let mut excerpt = Excerpt::new(&head);
+            excerpt.receive(&received.into_rest());
+            let reading = timeout(PATIENCE, read_excerpt(&mut reader, &mut excerpt));
+            // Told in any case, with what has come until then.
+            let _ = deadline.cut(reading).await;
+            let body = excerpt.finish().unwrap_or_default();
+            return Err(ConnectError::rejected(target, Response::from_parts(head, body.into())));
         }
-        response::check(&response, &self.key, &self.client.subprotocols)?;
-        let parts =
-            deadline.keep(ANSWERING, async { connection.end().await.map_err(ConnectError::Http) }).await?;
+        let response = Response::from_parts(head, ());
+        response::check(&response, &self.key, &self.client.subprotocols, target)?;
         let config = self.client.config.clone();
-        let stream =
-            WebSocketStream::from_transport(parts.io.into_inner(), Role::Client, parts.read_buf, config);
+        let io = reader.unsplit(writer);
+        let stream = WebSocketStream::from_transport(io, Role::Client, received.into_rest(), config);
         Ok((stream, response::told(response)))
     }
 }
 
-/// Reads as much of a body as goes into an error. What was read stays if this is dropped.
-pub(super) async fn read_start(body: &mut Incoming, start: &mut Vec<u8>) {
-    while start.len() < MAX_BODY
-        && let Some(Ok(frame)) = body.frame().await
-    {
-        let data = frame.into_data().unwrap_or_default();
-        start.extend_from_slice(&data[..data.len().min(MAX_BODY - start.len())]);
+/// Sends a request, and waits for its answer meanwhile: a server may refuse before it has read all, or speak without reading any.
+///
+/// A refusal is taken though the request is not sent. What accepts it is taken once it is.
+async fn ask<W>(
+    writer: &mut W,
+    request: &[u8],
+    answer: impl Future<Output = Result<Parts, Unanswered>>,
+) -> Result<Parts, Unanswered>
+where
+    W: AsyncWrite + Unpin,
+{
+    let mut sending = pin!(send(writer, request));
+    let mut answer = pin!(answer);
+    let mut sent: Option<io::Result<()>> = None;
+    let answered = poll_fn(|cx| {
+        if sent.is_none()
+            && let Poll::Ready(result) = sending.as_mut().poll(cx)
+        {
+            sent = Some(result);
+        }
+        match (&sent, answer.as_mut().poll(cx)) {
+            (_, Poll::Ready(answered)) => Poll::Ready(Some(answered)),
+            (Some(Err(_)), Poll::Pending) => Poll::Ready(None),
+            _ => Poll::Pending,
+        }
+    });
+    let answered = match answered.await {
+        Some(answered) => answered,
+        // A server that reads no more may have said why. If it has, that is on its way.
+        None => match timeout(PATIENCE, answer).await {
+            Ok(answered) => answered,
+            Err(_) => Err(Unanswered::Unread(Unread::Ended { begun: false })),
+        },
+    };
+    match (answered, sent) {
+        (Ok(head), None) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
+            sending.await.map_err(failed)?;
+            Ok(head)
+        }
+        // The one that came first says more.
+        (Err(Unanswered::Unread(Unread::Ended { .. } | Unread::Failed(_))), Some(Err(error))) => {
+            Err(failed(error))
+        }
+        (answered, _) => answered,
     }
 }
 
-/// A connection that is polled whenever something else waits for it.
-struct Driven<'a, F, T> {
-    connection: Pin<&'a mut F>,
-    ended: Option<hyper::Result<T>>,
+fn failed(error: io::Error) -> Unanswered {
+    Unanswered::Unread(Unread::Failed(error))
 }
 
-impl<F: Future<Output = hyper::Result<T>>, T> Driven<'_, F, T> {
-    async fn alongside<O>(&mut self, work: impl Future<Output = O>) -> O {
-        let mut work = pin!(work);
-        poll_fn(|cx| {
-            if self.ended.is_none()
-                && let Poll::Ready(end) = self.connection.as_mut().poll(cx)
-            {
-                self.ended = Some(end);
-            }
-            work.as_mut().poll(cx)
-        })
-        .await
-    }
-
-    async fn end(self) -> hyper::Result<T> {
-        match self.ended {
-            Some(end) => end,
-            None => self.connection.await,
+/// The final answer. Interim ones are passed over (RFC 9110, section 15.2); of those, 101 alone is final.
+async fn answer<R>(reader: &mut R, received: &mut Received<Parts>) -> Result<Parts, Unanswered>
+where
+    R: AsyncRead + Unpin,
+{
+    for _ in 0..=MAX_INTERIM {
+        let head = received.read(reader).await.map_err(Unanswered::Unread)?;
+        if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(head);
         }
     }
+    Err(Unanswered::Interim)
 }

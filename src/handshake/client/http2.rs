@@ -1,37 +1,63 @@
 //! WebSockets as streams of one HTTP/2 connection (RFC 8441).
 
 mod driver;
+mod link;
+mod reopen;
 mod stream;
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Uri, Version};
-use http_body_util::Empty;
-use hyper::client::conn::http2::SendRequest;
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
 use hyper::ext::Protocol;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::super::headers::VERSION;
-use super::http1::read_start;
+use super::http1::PATIENCE;
 use super::uri::Target;
-use super::{Client, ConnectError, dial, response};
+use super::{Client, ConnectError, Deadline, Phase, ToUri, dial, logged, response};
 use crate::WebSocketStream;
-use driver::Settings;
-use stream::Connection;
+use link::{Link, Unanswered};
+use reopen::Shared;
 pub use stream::Http2Stream;
-
-const ANSWERING: &str = "waiting for the server's answer to the extended CONNECT";
 
 /// The longest wait for SETTINGS, which a server sends before anything else.
 const FOR_SETTINGS: Duration = Duration::from_secs(5);
 
+/// How often a request is sent in all, where the server says each time that it has not processed it.
+const MAX_TRIES: usize = 4;
+
 /// An HTTP/2 connection that any number of WebSockets share (RFC 8441). [`Client::http2`] makes it.
 ///
 /// A clone is another handle to the same connection. It closes when all handles and all streams are gone; until then a
-/// task of the runtime drives it. Before the program ends, [`wait_idle`](Self::wait_idle) lets what is on the way arrive.
+/// task of the runtime drives it, the one in which it was made. Before the program ends, [`wait_idle`](Self::wait_idle) lets
+/// what is on the way arrive.
+///
+/// # When the connection ends
+///
+/// Connections end: the server goes away (GOAWAY), a proxy closes what is idle, the network fails. Then the next
+/// [`connect`](Self::connect) opens another one, with the `Client`'s settings as at first. So one handle serves as long as the
+/// program runs.
+///
+/// - Calls that come meanwhile wait for the same attempt. If it fails, each of them has
+///   [`Http2NotReopened`](ConnectError::Http2NotReopened), and the next call tries again. There is no pause between
+///   attempts but what the callers make.
+/// - After a GOAWAY, the streams of the old connection go on until they end, beside those of the new one.
+/// - A request that the server says it has not processed (REFUSED_STREAM, or a GOAWAY with a lower stream; RFC 9113, section
+///   8.7) is sent again, up to four times in all. Any other that has left is not: the server may have acted on it.
+/// - A connection that the network has swallowed ends only when the system notices. [`Config::keep_alive`] and
+///   [`Config::stall_timeout`] tell the system how soon; each stream notices by itself.
+/// - One over a transport of the caller's ([`Client::http2_over`]) cannot be opened again:
+///   [`Http2Ended`](ConnectError::Http2Ended).
+///
+/// [`Config::keep_alive`]: crate::Config::keep_alive
+/// [`Config::stall_timeout`]: crate::Config::stall_timeout
 ///
 /// # Examples
 ///
@@ -46,15 +72,8 @@ const FOR_SETTINGS: Duration = Duration::from_secs(5);
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
-pub struct Http2 {
-    client: Client,
-    /// Whether by TLS, to which host and port; `None` if the caller has made the transport.
-    leads_to: Option<(bool, String, u16)>,
-    requests: SendRequest<Empty<Bytes>>,
-    settings: watch::Receiver<Settings>,
-    connection: Connection,
-}
+#[derive(Clone)]
+pub struct Http2(Arc<Shared>);
 
 impl Client {
     /// Opens an HTTP/2 connection for WebSockets: with TLS and `h2` by ALPN for `wss://`, with prior knowledge (RFC 9113,
@@ -69,30 +88,20 @@ impl Client {
     /// # Cancel safety
     ///
     /// Dropping the future closes the connection. Nothing runs on.
-    pub async fn http2(&self, uri: &str) -> Result<Http2, ConnectError> {
-        let target = Target::parse(uri)?;
-        let deadline = self.deadline();
-        let io = dial::dial(self, &target, b"h2", deadline).await?;
-        #[cfg(feature = "tls")]
-        if target.secure // Else the TLS is a proxy's.
-            && let super::MaybeTlsStream::Tls(tls) = &io
-            && let agreed = tls.get_ref().1.alpn_protocol()
-            && agreed != Some(b"h2")
-        {
-            let received = crate::handshake::headers::excerpt(agreed.unwrap_or_default());
-            return Err(ConnectError::NotHttp2 { received });
-        }
-        let leads_to = Some((target.secure, target.host.clone(), target.port));
-        deadline.keep("starting HTTP/2", self.start(io, leads_to)).await
+    pub async fn http2<U: ToUri>(&self, uri: U) -> Result<Http2, ConnectError> {
+        let target = Target { basic: None, ..Target::parse(&uri.text())? };
+        let link = open(self, &target, self.deadline()).await?;
+        Ok(Http2(Arc::new(Shared::new(self.clone(), Some(target), link))))
     }
 
     /// The same over a transport that the caller has made, on which the server expects HTTP/2.
     ///
-    /// Where it leads is not known, so [`Http2::connect`] takes any URI, and its credentials go to whoever is there.
+    /// Where it leads is not known, so [`Http2::connect`] takes any URI, and its credentials go to whoever is there. When it has
+    /// ended, it cannot be opened again.
     ///
     /// # Errors
     ///
-    /// [`ConnectError::Http`] with what the transport fails with, [`ConnectError::TimedOut`].
+    /// [`ConnectError::Http2`] with what the transport fails with, [`ConnectError::TimedOut`].
     ///
     /// # Cancel safety
     ///
@@ -101,22 +110,42 @@ impl Client {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        self.deadline().keep("starting HTTP/2", self.start(io, None)).await
+        let link = start(io, "", 0, self.deadline()).await?;
+        Ok(Http2(Arc::new(Shared::new(self.clone(), None, link))))
     }
+}
 
-    async fn start<S>(&self, io: S, leads_to: Option<(bool, String, u16)>) -> Result<Http2, ConnectError>
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+/// Opens a connection to where a URI leads.
+async fn open(client: &Client, target: &Target, deadline: Deadline) -> Result<Link, ConnectError> {
+    let io = dial::dial(client, target, b"h2", deadline).await?;
+    #[cfg(feature = "tls")]
+    if target.secure // Else the TLS is a proxy's.
+        && let super::MaybeTlsStream::Tls(tls) = &io
+        && let agreed = tls.get_ref().1.alpn_protocol()
+        && agreed != Some(b"h2")
     {
-        let (requests, settings) = driver::start(io).await.map_err(ConnectError::Http)?;
-        let connection = Connection::new();
-        Ok(Http2 { client: self.clone(), leads_to, requests, settings, connection })
+        let received = crate::handshake::headers::excerpt(agreed.unwrap_or_default());
+        return Err(ConnectError::NotHttp2 { received });
     }
+    start(io, &target.host, target.port, deadline).await
+}
+
+async fn start<S>(io: S, host: &str, port: u16, deadline: Deadline) -> Result<Link, ConnectError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let starting = async {
+        let failed = |source| ConnectError::Http2 { host: host.to_owned(), port, source };
+        Link::start(io).await.map_err(failed)
+    };
+    deadline.keep(Phase::Http2, host, port, starting).await
 }
 
 impl Http2 {
     /// Opens a WebSocket as a stream of this connection: CONNECT with `:protocol` websocket, subprotocols and header
     /// fields as [`Client::connect`] sends them, no key. The server answers 200.
+    ///
+    /// If the connection has ended, another one is opened first, see [above](Self#when-the-connection-ends).
     ///
     /// It waits for the server's SETTINGS, at most 5 seconds (and the time limit), and asks only if they allow it. Where
     /// the server's limit of concurrent streams is reached, it waits for one of them to end.
@@ -127,56 +156,77 @@ impl Http2 {
     /// # Errors
     ///
     /// A [`ConnectError`], among them [`NoExtendedConnect`](ConnectError::NoExtendedConnect),
-    /// [`Http2Ended`](ConnectError::Http2Ended), and [`Uri`](ConnectError::Uri) for another scheme, host or port than the
-    /// connection leads to.
+    /// [`Http2NotReopened`](ConnectError::Http2NotReopened), [`Http2Ended`](ConnectError::Http2Ended) where the connection
+    /// ended meanwhile and the request cannot be sent again, and [`Uri`](ConnectError::Uri) for another scheme, host or port than
+    /// the connection leads to.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future resets the stream. The connection goes on.
-    pub async fn connect(
+    /// Dropping the future resets the stream. The connection goes on. An attempt to open another connection goes on while
+    /// somebody else waits for it, and is given up otherwise.
+    pub async fn connect<U: ToUri>(
         &self,
-        uri: &str,
+        uri: U,
     ) -> Result<(WebSocketStream<Http2Stream>, Response<()>), ConnectError> {
-        let target = Target::parse(uri)?;
+        let target = Target::parse(&uri.text())?;
         self.check_leads_to(&target)?;
         let request = self.request(&target)?;
-        let counted = self.connection.count();
-        let deadline = self.client.deadline();
-        let allowed = async {
-            if self.client.time_limit < FOR_SETTINGS {
-                return self.settled().await;
-            }
-            let none = Err(ConnectError::NoExtendedConnect { received: "no SETTINGS came within 5 seconds" });
-            tokio::time::timeout(FOR_SETTINGS, self.settled()).await.unwrap_or(none)
-        };
-        deadline.keep("waiting for the server's SETTINGS", allowed).await?;
-        let mut requests = self.requests.clone();
-        let answer = async {
-            requests.send_request(request).await.map_err(|error| {
-                match error.is_closed() || error.is_canceled() {
-                    true => self.ended(),
-                    false => ConnectError::Http(error),
-                }
-            })
-        };
-        let mut response = deadline.keep(ANSWERING, answer).await?;
+        logged(&target, self.open(&target, request)).await
+    }
+
+    async fn open(
+        &self,
+        target: &Target,
+        request: Request<Empty<Bytes>>,
+    ) -> Result<(WebSocketStream<Http2Stream>, Response<()>), ConnectError> {
+        let Shared { client, connection, .. } = &*self.0;
+        let counted = connection.count();
+        let deadline = client.deadline();
+        let mut response = self.ask(request, target, deadline).await?;
         // Any other success is none: hyper makes a stream only of this one.
         if response.status() != StatusCode::OK {
             let (mut head, mut body) = response.into_parts();
             head.version = Version::HTTP_2;
             let mut start = Vec::new();
-            deadline.cut(read_start(&mut body, &mut start)).await;
-            return Err(ConnectError::rejected(Response::from_parts(head, start.into())));
+            let _ = deadline.cut(timeout(PATIENCE, read_start(&mut body, &mut start))).await;
+            return Err(ConnectError::rejected(target, Response::from_parts(head, start.into())));
         }
-        response::check_chosen(response.headers(), &self.client.subprotocols)?;
+        response::check_chosen(response.headers(), &client.subprotocols, target)?;
         let upgrade = hyper::upgrade::on(&mut response);
-        let io = deadline.keep(ANSWERING, async { upgrade.await.map_err(ConnectError::Http) }).await?;
-        let config = self.client.config.clone();
-        let stream = Http2Stream::open(io, self.connection.clone(), counted, config);
+        let upgraded = async {
+            upgrade.await.map_err(|source| {
+                let (host, port) = target.who();
+                ConnectError::Http2 { host, port, source }
+            })
+        };
+        let io = deadline.keep(Phase::Upgrade, &target.host, target.port, upgraded).await?;
+        let stream = Http2Stream::open(io, connection.clone(), counted, client.config.clone());
         Ok((stream, response::told(response)))
     }
 
-    /// Waits until every stream of this connection has ended, whichever handle opened it; a request that is not answered yet
+    /// Sends a request, again where that is safe.
+    async fn ask(
+        &self,
+        request: Request<Empty<Bytes>>,
+        target: &Target,
+        deadline: Deadline,
+    ) -> Result<Response<Incoming>, ConnectError> {
+        let mut tries = 0;
+        loop {
+            let link = deadline.keep(Phase::Http2, &target.host, target.port, self.0.link()).await?;
+            let Unanswered { error, unprocessed } =
+                match ask_on(&link, request.clone(), target, deadline).await {
+                    Ok(response) => return Ok(response),
+                    Err(unanswered) => unanswered,
+                };
+            tries += 1;
+            if !unprocessed || tries == MAX_TRIES {
+                return Err(error);
+            }
+        }
+    }
+
+    /// Waits until every stream has ended, whichever handle opened it, and on whichever connection; a request that is not answered yet
     /// counts as a stream.
     ///
     /// Call it before the process or the runtime ends. A stream that is dropped after `shutdown` or `close` has sent its
@@ -209,12 +259,14 @@ impl Http2 {
     /// ```
     pub async fn wait_idle(&self) {
         // The sender is this handle's own: it is not gone.
-        let _ = self.connection.streams.subscribe().wait_for(|streams| *streams == 0).await;
+        let _ = self.0.connection.streams.subscribe().wait_for(|streams| *streams == 0).await;
     }
 
-    /// Whether the connection has ended, so that another one is needed.
+    /// Whether the connection takes no more streams: it has ended, or the server has sent GOAWAY.
+    ///
+    /// Then the next [`connect`](Self::connect) opens another one, except over a transport of the caller's.
     pub fn is_closed(&self) -> bool {
-        self.requests.is_closed()
+        self.0.is_closed()
     }
 
     /// > Connections that are made to an origin server […] MAY be reused for requests with multiple different URI
@@ -222,7 +274,7 @@ impl Http2 {
     ///
     /// That is not known of another one, and credentials may be in the request.
     fn check_leads_to(&self, target: &Target) -> Result<(), ConnectError> {
-        let Some((secure, host, port)) = &self.leads_to else { return Ok(()) };
+        let Some(Target { secure, host, port, .. }) = &self.0.leads_to else { return Ok(()) };
         if (*secure, *port) == (target.secure, target.port) && host.eq_ignore_ascii_case(&target.host) {
             return Ok(());
         }
@@ -235,15 +287,17 @@ impl Http2 {
 
     /// RFC 8441, section 5: as in HTTP/1.1, but for what HTTP/2 says in another way.
     fn request(&self, target: &Target) -> Result<Request<Empty<Bytes>>, ConnectError> {
-        let host = self.client.host_or(target)?;
+        let client = &self.0.client;
+        let host = client.host_or(target)?;
         let uri = Uri::builder()
             .scheme(if target.secure { "https" } else { "http" })
             .authority(host.as_bytes())
             .path_and_query(target.path.clone())
             .build()
             .map_err(|_| ConnectError::Header {
-                name: header::HOST,
-                reason: "it is no host with a port or without",
+                number: 1 + client.headers.iter().position(|(name, _)| name == header::HOST).unwrap_or(0),
+                name: Some(header::HOST),
+                reason: "it is no host with a port or without".into(),
             })?;
         let mut request = Request::new(Empty::new());
         *request.method_mut() = Method::CONNECT;
@@ -251,27 +305,56 @@ impl Http2 {
         *request.uri_mut() = uri;
         request.extensions_mut().insert(Protocol::from_static("websocket"));
         request.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSION));
-        self.client.add_fields(request.headers_mut(), target)?;
+        client.add_fields(request.headers_mut(), target)?;
         Ok(request)
     }
+}
 
-    /// Waits until it is known whether the server takes WebSockets.
-    async fn settled(&self) -> Result<(), ConnectError> {
-        let mut settings = self.settings.clone();
-        let known = settings.wait_for(|settings| !matches!(settings, Settings::Awaited)).await;
-        match known.as_deref() {
-            Ok(Settings::Refused) => {
-                Err(ConnectError::NoExtendedConnect { received: "its SETTINGS are without it" })
-            }
-            Ok(Settings::Awaited | Settings::Allowed) => Ok(()),
-            Ok(Settings::Ended(_)) | Err(_) => Err(self.ended()),
+/// Sends a request on a connection, once it is known to take it.
+async fn ask_on(
+    link: &Link,
+    request: Request<Empty<Bytes>>,
+    target: &Target,
+    deadline: Deadline,
+) -> Result<Response<Incoming>, Unanswered> {
+    let late =
+        |phase| Unanswered { error: ConnectError::timed_out(target, deadline, phase), unprocessed: false };
+    let settled = async {
+        if deadline.limit < FOR_SETTINGS {
+            return link.settled().await;
         }
-    }
+        timeout(FOR_SETTINGS, link.settled()).await.unwrap_or_else(|_| {
+            let received = "no SETTINGS came within 5 seconds";
+            Err(Unanswered { error: ConnectError::NoExtendedConnect { received }, unprocessed: false })
+        })
+    };
+    deadline.cut(settled).await.unwrap_or_else(|| Err(late(Phase::Http2)))?;
+    deadline.cut(link.ask(request, target)).await.unwrap_or_else(|| Err(late(Phase::Upgrade)))
+}
 
-    fn ended(&self) -> ConnectError {
-        match &*self.settings.borrow() {
-            Settings::Ended(error) => ConnectError::Http2Ended(error.clone()),
-            _ => ConnectError::Http2Ended(None),
-        }
+impl fmt::Debug for Http2 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let leads_to = self.0.leads_to.as_ref().map(|target| &target.authority);
+        f.debug_struct("Http2")
+            .field("client", &self.0.client)
+            .field("leads_to", &leads_to)
+            .field("is_closed", &self.is_closed())
+            .finish_non_exhaustive()
     }
+}
+
+/// The most of a body that goes into an error.
+const MAX_BODY: usize = 1024;
+
+/// Reads as much of a body as goes into an error, for a second at most. What was read stays if this is dropped.
+async fn read_start(body: &mut Incoming, start: &mut Vec<u8>) {
+    let reading = async {
+        while start.len() < MAX_BODY
+            && let Some(Ok(frame)) = body.frame().await
+        {
+            let data = frame.into_data().unwrap_or_default();
+            start.extend_from_slice(&data[..data.len().min(MAX_BODY - start.len())]);
+        }
+    };
+    let _ = tokio::time::timeout(super::http1::PATIENCE, reading).await;
 }

@@ -1,5 +1,6 @@
 //! The client's side of the opening handshake (RFC 6455, section 4.1; over HTTP/2, RFC 8441).
 
+#[cfg(feature = "connector")]
 mod connector;
 mod dial;
 mod error;
@@ -12,6 +13,7 @@ mod response;
 mod tcp;
 #[cfg(feature = "tls")]
 mod tls;
+mod to_uri;
 mod uri;
 
 use std::fmt;
@@ -21,15 +23,18 @@ use std::time::Duration;
 use http::Response;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, timeout_at};
+use tracing::Instrument;
 
+#[cfg(feature = "connector")]
 pub use connector::Connector;
-pub use error::ConnectError;
+pub use error::{ConnectError, Phase, ProxyError};
 #[cfg(feature = "http2")]
 pub use http2::{Http2, Http2Stream};
 #[cfg(feature = "proxy")]
 pub use proxy::Proxy;
+pub use to_uri::ToUri;
 
+use super::deadline::Deadline;
 use super::ending;
 use super::headers;
 use super::transport::MaybeTlsStream;
@@ -65,7 +70,10 @@ use uri::Target;
 /// # Ok(())
 /// # }
 /// ```
-pub async fn connect(uri: &str, config: Config) -> Result<WebSocketStream<MaybeTlsStream>, ConnectError> {
+pub async fn connect<U: ToUri>(
+    uri: U,
+    config: Config,
+) -> Result<WebSocketStream<MaybeTlsStream>, ConnectError> {
     Client::new(config).connect(uri).await.map(|(stream, _)| stream)
 }
 
@@ -83,11 +91,11 @@ pub async fn connect(uri: &str, config: Config) -> Result<WebSocketStream<MaybeT
 /// ```no_run
 /// use std::time::Duration;
 /// use fastwebsockets_stream::{Client, Config, PayloadType};
-/// use http::{HeaderValue, header};
+/// use http::header;
 ///
 /// # async fn doc() -> std::io::Result<()> {
 /// let client = Client::new(Config::new(PayloadType::Binary))
-///     .header(header::ORIGIN, HeaderValue::from_static("https://example.com"))
+///     .header(header::ORIGIN, "https://example.com")
 ///     .subprotocols(["v2.tunnel", "v1.tunnel"])
 ///     .time_limit(Duration::from_secs(5));
 /// let (stream, response) = client.connect("ws://localhost:9000/tunnel").await?;
@@ -100,12 +108,21 @@ pub async fn connect(uri: &str, config: Config) -> Result<WebSocketStream<MaybeT
 pub struct Client {
     config: Config,
     headers: Vec<(HeaderName, HeaderValue)>,
+    unusable: Option<Unusable>,
     subprotocols: Vec<String>,
     time_limit: Duration,
     #[cfg(feature = "tls")]
     tls: Option<std::sync::Arc<tokio_rustls::rustls::ClientConfig>>,
     #[cfg(feature = "proxy")]
     proxy: Option<Proxy>,
+}
+
+/// A header field that is none.
+#[derive(Clone)]
+struct Unusable {
+    number: usize,
+    name: Option<HeaderName>,
+    reason: String,
 }
 
 impl Client {
@@ -115,6 +132,7 @@ impl Client {
         Client {
             config,
             headers: Vec::new(),
+            unusable: None,
             subprotocols: Vec::new(),
             time_limit: Duration::from_secs(30),
             #[cfg(feature = "tls")]
@@ -126,14 +144,46 @@ impl Client {
 
     /// Adds a header field to the request. A name may come more than once, except Host and Authorization.
     ///
-    /// Host replaces the one from the URI, and Authorization user and password of the URI. The fields of the handshake
-    /// itself (Connection, Upgrade, `Sec-WebSocket-*`), and those of a body, are an error when connecting.
+    /// Name and value are whatever `http`'s own builders take: text, [`HeaderName`], [`HeaderValue`]. On the wire the name is spelled
+    /// as in the RFCs (`X-Api-Key`).
+    ///
+    /// Host replaces the one from the URI, and Authorization user and password of the URI. What cannot be sent is
+    /// [`ConnectError::Header`] when connecting, before anything is dialled: a name or a value that is none, the fields of the handshake
+    /// itself (Connection, Upgrade, `Sec-WebSocket-*`), and those of a body.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fastwebsockets_stream::{Client, Config, PayloadType};
+    ///
+    /// let client = Client::new(Config::new(PayloadType::Binary)).header("X-Api-Key", "secret");
+    /// # let _ = client;
+    /// ```
     #[must_use]
-    pub fn header(mut self, name: HeaderName, mut value: HeaderValue) -> Self {
-        if error::is_secret(&name) {
-            value.set_sensitive(true);
+    pub fn header<K, V>(mut self, name: K, value: V) -> Self
+    where
+        HeaderName: TryFrom<K, Error: Into<http::Error>>,
+        HeaderValue: TryFrom<V, Error: Into<http::Error>>,
+    {
+        let name = HeaderName::try_from(name).map_err(|error| (None, error.into()));
+        let field = name.and_then(|name| match HeaderValue::try_from(value) {
+            Ok(value) => Ok((name, value)),
+            Err(error) => Err((Some(name), error.into())),
+        });
+        match field {
+            Ok((name, mut value)) => {
+                if error::is_secret(&name) {
+                    value.set_sensitive(true);
+                }
+                self.headers.push((name, value));
+            }
+            // The first is told.
+            Err((name, error)) if self.unusable.is_none() => {
+                let number = self.headers.len() + 1;
+                self.unusable = Some(Unusable { number, name, reason: error.to_string() });
+            }
+            Err(_) => {}
         }
-        self.headers.push((name, value));
         self
     }
 
@@ -197,11 +247,11 @@ impl Client {
     /// # Cancel safety
     ///
     /// Dropping the future closes the connection. Nothing runs on but the resolver's thread, if it is still at it.
-    pub async fn connect(
+    pub async fn connect<U: ToUri>(
         &self,
-        uri: &str,
+        uri: U,
     ) -> Result<(WebSocketStream<MaybeTlsStream>, Response<()>), ConnectError> {
-        self.open(&Target::parse(uri)?).await
+        self.open(&Target::parse(&uri.text())?).await
     }
 
     /// The same over a transport that the caller has made: a Unix socket, TLS of another kind, another stream.
@@ -211,7 +261,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// A [`ConnectError`]; what the transport fails with is in [`ConnectError::Http`], with its kind.
+    /// A [`ConnectError`]; what the transport fails with is in [`ConnectError::Io`], with its kind (in [`ConnectError::Tls`], if it is rustls that failed).
     ///
     /// # Cancel safety
     ///
@@ -231,12 +281,14 @@ impl Client {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn over<S>(&self, io: S, uri: &str) -> Result<(WebSocketStream<S>, Response<()>), ConnectError>
+    pub async fn over<S, U>(&self, io: S, uri: U) -> Result<(WebSocketStream<S>, Response<()>), ConnectError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
+        U: ToUri,
     {
-        let upgrade = Upgrade::new(self, &Target::parse(uri)?)?;
-        upgrade.over(io, self.deadline()).await
+        let target = Target::parse(&uri.text())?;
+        let upgrade = Upgrade::new(self, &target)?;
+        logged(&target, upgrade.over(io, self.deadline())).await
     }
 
     async fn open(
@@ -244,16 +296,24 @@ impl Client {
         target: &Target,
     ) -> Result<(WebSocketStream<MaybeTlsStream>, Response<()>), ConnectError> {
         let upgrade = Upgrade::new(self, target)?;
-        let deadline = self.deadline();
-        let io = dial::dial(self, target, b"http/1.1", deadline).await?;
-        let (stream, response) = upgrade.over(io, deadline).await?;
-        Ok((stream.with_departure(ending::linger, false), response))
+        let connecting = async {
+            let deadline = self.deadline();
+            let io = dial::dial(self, target, b"http/1.1", deadline).await?;
+            let (stream, response) = upgrade.over(io, deadline).await?;
+            Ok((stream.with_departure(ending::linger, false), response))
+        };
+        logged(target, connecting).await
     }
 
     /// What Host, or `:authority`, says.
     fn host_or(&self, target: &Target) -> Result<HeaderValue, ConnectError> {
-        match self.headers.iter().find(|(name, _)| name == header::HOST) {
-            Some((_, host)) => Ok(host.clone()),
+        match self.headers.iter().enumerate().find(|(_, (name, _))| name == header::HOST) {
+            Some((_, (_, host))) if uri::is_host(host.as_bytes()) => Ok(host.clone()),
+            Some((index, (name, _))) => Err(ConnectError::Header {
+                number: index + 1,
+                name: Some(name.clone()),
+                reason: "it is no host with a port or without".into(),
+            }),
             None => HeaderValue::try_from(&target.authority).map_err(|_| ConnectError::Uri {
                 uri: target.authority.clone(),
                 reason: "its host cannot stand in a header field".into(),
@@ -279,8 +339,14 @@ impl Client {
         {
             fields.insert(header::SEC_WEBSOCKET_PROTOCOL, names);
         }
+        if let Some(Unusable { number, name, reason }) = self.unusable.clone() {
+            return Err(ConnectError::Header { number, name, reason });
+        }
         for (index, (name, value)) in self.headers.iter().enumerate() {
-            let refuse = |reason| Err(ConnectError::Header { name: name.clone(), reason });
+            let refuse = |reason: &str| {
+                let (number, name) = (index + 1, Some(name.clone()));
+                Err(ConnectError::Header { number, name, reason: reason.to_owned() })
+            };
             if headers::is_reserved(name) {
                 return refuse("it belongs to the handshake");
             }
@@ -302,10 +368,7 @@ impl Client {
     }
 
     fn deadline(&self) -> Deadline {
-        // A century, which every clock can add.
-        const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
-        let limit = self.time_limit;
-        Deadline { limit, at: (limit < FOREVER).then(|| Instant::now() + limit) }
+        Deadline::after(self.time_limit)
     }
 }
 
@@ -322,30 +385,40 @@ impl fmt::Debug for Client {
     }
 }
 
-/// The time limit, once it runs.
-#[derive(Clone, Copy, Debug)]
-struct Deadline {
-    limit: Duration,
-    /// `None` for no limit.
-    at: Option<Instant>,
-}
-
 impl Deadline {
-    /// Waits for something, but not longer than this.
+    /// Waits for something on the way to a server (or a proxy), but not longer than this.
     async fn keep<T>(
         self,
-        during: &'static str,
+        phase: Phase,
+        host: &str,
+        port: u16,
         work: impl Future<Output = Result<T, ConnectError>>,
     ) -> Result<T, ConnectError> {
-        let timed_out = ConnectError::TimedOut { limit: self.limit, during };
-        self.cut(work).await.unwrap_or(Err(timed_out))
+        let late = || ConnectError::TimedOut { host: host.to_owned(), port, limit: self.limit, phase };
+        self.cut(work).await.unwrap_or_else(|| Err(late()))
     }
+}
 
-    /// Waits for something, or gives it up; `None` then.
-    async fn cut<T>(self, work: impl Future<Output = T>) -> Option<T> {
-        match self.at {
-            Some(at) => timeout_at(at, work).await.ok(),
-            None => Some(work.await),
+/// Does it within the span of a connection, and logs how it ends: no query, no value of a field, nothing that the server says.
+async fn logged<T>(
+    target: &Target,
+    connecting: impl Future<Output = Result<T, ConnectError>>,
+) -> Result<T, ConnectError> {
+    let scheme = if target.secure { "wss" } else { "ws" };
+    let span = tracing::debug_span!("connect", host = target.host, port = target.port, scheme);
+    let logging = async {
+        let connected = connecting.await;
+        match &connected {
+            Ok(_) => tracing::debug!("the WebSocket is open"),
+            Err(ConnectError::Rejected { response, .. }) => {
+                tracing::debug!(status = response.status().as_u16(), "the server has refused the upgrade");
+            }
+            Err(ConnectError::TimedOut { limit, phase, .. }) => {
+                tracing::debug!(?limit, %phase, "the time limit has passed");
+            }
+            Err(error) => tracing::debug!(kind = %error.kind(), "connecting has failed"),
         }
-    }
+        connected
+    };
+    logging.instrument(span).await
 }

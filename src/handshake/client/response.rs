@@ -2,29 +2,35 @@
 
 use http::header::{self, HeaderMap, HeaderName};
 use http::{Response, Version};
-use hyper::upgrade::OnUpgrade;
 
 use super::super::headers;
 use super::ConnectError;
 use super::error::hide_secrets;
+use super::uri::Target;
 
-/// Checks a response with the status 101. `key` is what the request had, `asked` its subprotocols.
-pub(super) fn check<B>(response: &Response<B>, key: &str, asked: &[String]) -> Result<(), ConnectError> {
+/// Checks a response of this server's with the status 101. `key` is what the request had, `asked` its subprotocols.
+pub(super) fn check<B>(
+    response: &Response<B>,
+    key: &str,
+    asked: &[String],
+    target: &Target,
+) -> Result<(), ConnectError> {
     let fields = response.headers();
+    let (host, port) = target.who();
     if response.version() != Version::HTTP_11 {
-        return Err(ConnectError::Version { received: response.version() });
+        return Err(ConnectError::Version { host, port, received: response.version() });
     }
     // "If the response lacks an |Upgrade| header field or the |Upgrade| header field contains a value that is not an
     // ASCII case-insensitive match for the value "websocket", the client MUST _Fail the WebSocket Connection_."
     let mut protocols = headers::list(fields, &header::UPGRADE);
     if !matches!((protocols.next(), protocols.next()), (Some(one), None) if one.eq_ignore_ascii_case(b"websocket"))
     {
-        return Err(ConnectError::Upgrade { received: received(fields, &header::UPGRADE) });
+        return Err(ConnectError::Upgrade { host, port, received: received(fields, &header::UPGRADE) });
     }
     // "If the response lacks a |Connection| header field or the |Connection| header field doesn't contain a token that
     // is an ASCII case-insensitive match for the value "Upgrade" ..."
     if !headers::has_token(fields, &header::CONNECTION, "upgrade") {
-        return Err(ConnectError::Connection { received: received(fields, &header::CONNECTION) });
+        return Err(ConnectError::Connection { host, port, received: received(fields, &header::CONNECTION) });
     }
     // "... contains a value other than the base64-encoded SHA-1 ... but ignoring any leading and trailing whitespace"
     let expected = headers::accept_for(key.as_bytes());
@@ -32,18 +38,23 @@ pub(super) fn check<B>(response: &Response<B>, key: &str, asked: &[String]) -> R
         Ok(Some(accept)) if accept.as_bytes().trim_ascii() == expected.as_bytes() => {}
         _ => {
             let received = received(fields, &header::SEC_WEBSOCKET_ACCEPT);
-            return Err(ConnectError::Accept { received, expected });
+            return Err(ConnectError::Accept { host, port, received, expected });
         }
     }
-    check_chosen(fields, asked)
+    check_chosen(fields, asked, target)
 }
 
 /// The part that is the same over HTTP/2: nothing that was not asked for.
-pub(super) fn check_chosen(fields: &HeaderMap, asked: &[String]) -> Result<(), ConnectError> {
+pub(super) fn check_chosen(
+    fields: &HeaderMap,
+    asked: &[String],
+    target: &Target,
+) -> Result<(), ConnectError> {
+    let (host, port) = target.who();
     // "... indicates the use of an extension that was not present in the client's handshake"
     if headers::list(fields, &header::SEC_WEBSOCKET_EXTENSIONS).next().is_some() {
         let received = received(fields, &header::SEC_WEBSOCKET_EXTENSIONS);
-        return Err(ConnectError::Extensions { received });
+        return Err(ConnectError::Extensions { host, port, received });
     }
     // "... indicates the use of a subprotocol that was not present in the client's handshake"
     let chosen = headers::single(fields, &header::SEC_WEBSOCKET_PROTOCOL);
@@ -54,15 +65,15 @@ pub(super) fn check_chosen(fields: &HeaderMap, asked: &[String]) -> Result<(), C
     };
     if !was_asked {
         let received = received(fields, &header::SEC_WEBSOCKET_PROTOCOL);
-        return Err(ConnectError::SubprotocolNotAsked { received, asked: asked.len() });
+        return Err(ConnectError::SubprotocolNotAsked { host, port, received, asked: asked.len() });
     }
     Ok(())
 }
 
-/// What the caller gets of the response: its head, without hyper's way to an upgrade that has been taken.
+/// What the caller gets of the response: its head, and nothing that is ours or hyper's.
 pub(super) fn told<B>(response: Response<B>) -> Response<()> {
     let mut response = response.map(drop);
-    response.extensions_mut().remove::<OnUpgrade>();
+    response.extensions_mut().clear();
     hide_secrets(response.headers_mut());
     response
 }

@@ -1,44 +1,48 @@
 //! From a host and a port to a TCP connection.
 
-use std::future::poll_fn;
+mod race;
+
 use std::io;
-use std::time::Duration;
+use std::net::SocketAddr;
 
-use hyper_util::client::legacy::connect::HttpConnector;
-use tokio::time::Instant;
-use tower_service::Service;
+use tokio::net::{TcpStream, lookup_host};
 
-use super::uri::http_uri;
-use super::{Client, ConnectError, Deadline, MaybeTlsStream, error};
+use super::{Client, ConnectError, Deadline, MaybeTlsStream, Phase};
 use crate::handshake::socket;
 
-/// Resolves and connects; hyper-util races both address families (RFC 8305).
+/// Resolves the name, and connects to whichever of its addresses answers first (RFC 8305).
 pub(super) async fn connect(
     client: &Client,
     host: &str,
     port: u16,
     deadline: Deadline,
 ) -> Result<MaybeTlsStream, ConnectError> {
-    let failed = |source| ConnectError::Dial { host: host.to_owned(), port, source };
-    let mut connector = HttpConnector::new();
-    // hyper-util divides it among the addresses of a family: one that drops SYNs must not use up the time of the next.
-    // A second more than there is, so that with one address it is the limit that ends it, and says so.
-    connector.set_connect_timeout(
-        deadline.at.map(|at| at.saturating_duration_since(Instant::now()) + Duration::from_secs(1)),
-    );
-    let connecting = async {
-        let uri = http_uri("http", host, port).ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
-        let connected = match poll_fn(|cx| connector.poll_ready(cx)).await {
-            Ok(()) => connector.call(uri).await,
-            Err(error) => Err(error),
-        };
-        connected.map_err(|error| {
-            let kind = error::io_inside(&error).map_or(io::ErrorKind::Other, io::Error::kind);
-            failed(io::Error::new(kind, error))
-        })
-    };
-    let connected = deadline.keep("resolving the name and connecting", connecting).await?;
-    let tcp = connected.into_inner();
-    socket::prepare(&tcp, &client.config).map_err(failed)?;
+    let addresses = resolve(host, port, deadline).await?;
+    let failed = |(addresses, source)| ConnectError::Dial { host: host.to_owned(), port, addresses, source };
+    let delay = race::delay(&addresses, deadline.at.is_some());
+    let racing = async { race::race(addresses, delay, TcpStream::connect).await.map_err(failed) };
+    let tcp = deadline.keep(Phase::Connect, host, port, racing).await?;
+    socket::prepare(&tcp, &client.config).map_err(|error| failed((Vec::new(), error)))?;
     Ok(MaybeTlsStream::Tcp(tcp))
+}
+
+/// The addresses of a host, in the order in which they are to be tried; at least one. An address needs no resolver.
+pub(super) async fn resolve(
+    host: &str,
+    port: u16,
+    deadline: Deadline,
+) -> Result<Vec<SocketAddr>, ConnectError> {
+    let failed = |source| ConnectError::Resolve { host: host.to_owned(), port, source };
+    let resolving = async {
+        let found = lookup_host((host, port)).await.map_err(failed)?;
+        let addresses = race::interleave(found);
+        if addresses.is_empty() { Err(no_address(host, port)) } else { Ok(addresses) }
+    };
+    deadline.keep(Phase::Resolve, host, port, resolving).await
+}
+
+/// The resolver knows the name, but no address of it.
+pub(super) fn no_address(host: &str, port: u16) -> ConnectError {
+    let source = io::Error::new(io::ErrorKind::NotFound, "it has no address");
+    ConnectError::Resolve { host: host.to_owned(), port, source }
 }

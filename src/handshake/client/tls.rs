@@ -14,37 +14,44 @@ use crate::handshake::transport::TLS_BUFFER;
 pub(super) struct Tls<'a> {
     connector: TlsConnector,
     host: &'a str,
+    port: u16,
     name: ServerName<'static>,
 }
 
 impl<'a> Tls<'a> {
     /// `host` is what the certificate must name, `protocol` the one of ALPN (RFC 7301).
-    pub(super) fn new(client: &Client, host: &'a str, protocol: &[u8]) -> Result<Self, ConnectError> {
+    pub(super) fn new(
+        client: &Client,
+        host: &'a str,
+        port: u16,
+        protocol: &[u8],
+    ) -> Result<Self, ConnectError> {
         let given = match &client.tls {
             Some(config) => config.clone(),
-            None => platform(host)?,
+            None => platform(host, port)?,
         };
         let mut config = ClientConfig::clone(&given);
         config.alpn_protocols = vec![protocol.to_vec()];
         let name = ServerName::try_from(host.to_owned()).map_err(|error| ConnectError::Tls {
             host: host.to_owned(),
+            port,
             source: io::Error::new(io::ErrorKind::InvalidInput, error),
         })?;
-        Ok(Tls { connector: TlsConnector::from(Arc::new(config)), host, name })
+        Ok(Tls { connector: TlsConnector::from(Arc::new(config)), host, port, name })
     }
 
     pub(super) async fn handshake(self, io: MaybeTlsStream) -> Result<MaybeTlsStream, ConnectError> {
         let connecting = self.connector.connect_with(self.name, io, |tls| tls.set_buffer_limit(TLS_BUFFER));
         match connecting.await {
             Ok(tls) => Ok(MaybeTlsStream::Tls(Box::new(TlsStream::Client(tls)))),
-            Err(source) => Err(ConnectError::Tls { host: self.host.to_owned(), source }),
+            Err(source) => Err(ConnectError::Tls { host: self.host.to_owned(), port: self.port, source }),
         }
     }
 }
 
 /// What the platform trusts, loaded once.
 #[cfg(feature = "platform-roots")]
-fn platform(host: &str) -> Result<Arc<ClientConfig>, ConnectError> {
+fn platform(host: &str, port: u16) -> Result<Arc<ClientConfig>, ConnectError> {
     use std::sync::OnceLock;
 
     use rustls_platform_verifier::BuilderVerifierExt;
@@ -65,13 +72,13 @@ fn platform(host: &str) -> Result<Arc<ClientConfig>, ConnectError> {
     if let Some(config) = CONFIG.get() {
         return Ok(config.clone());
     }
-    let failed = |error| ConnectError::Tls { host: host.to_owned(), source: io::Error::other(error) };
+    let failed = |error| ConnectError::Tls { host: host.to_owned(), port, source: io::Error::other(error) };
     let config = Arc::new(load().map_err(failed)?);
     Ok(CONFIG.get_or_init(|| config).clone())
 }
 
 #[cfg(not(feature = "platform-roots"))]
-fn platform(_: &str) -> Result<Arc<ClientConfig>, ConnectError> {
+fn platform(_: &str, _: u16) -> Result<Arc<ClientConfig>, ConnectError> {
     let needs = "a configuration (`Client::tls`) or the feature `platform-roots`";
     Err(ConnectError::Unsupported { what: "wss://", needs })
 }

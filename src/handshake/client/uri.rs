@@ -71,10 +71,9 @@ impl Target {
         })
     }
 
-    /// The same place for those who know only HTTP's schemes, with its port in any case.
-    #[cfg(feature = "proxy")]
-    pub(super) fn http(&self, host: &str) -> Option<Uri> {
-        http_uri(if self.secure { "https" } else { "http" }, host, self.port)
+    /// Host and port, for an error.
+    pub(super) fn who(&self) -> (String, u16) {
+        (self.host.clone(), self.port)
     }
 }
 
@@ -87,12 +86,6 @@ impl fmt::Debug for Target {
             .field("path", &self.path.path())
             .finish_non_exhaustive()
     }
-}
-
-/// The URI of a host and a port. The host may be an address without its brackets.
-pub(super) fn http_uri(scheme: &str, host: &str, port: u16) -> Option<Uri> {
-    let authority = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
-    Uri::builder().scheme(scheme).authority(authority).path_and_query("/").build().ok()
 }
 
 /// User and password as they stand, the host with its brackets, and the port, if there is one.
@@ -123,6 +116,11 @@ pub(super) fn split(authority: &Authority) -> Result<(Option<&str>, &str, Option
     Ok((userinfo, host, port))
 }
 
+/// Whether this can stand in Host: a host, with a port or without.
+pub(super) fn is_host(host: &[u8]) -> bool {
+    Authority::try_from(host).is_ok_and(|authority| matches!(split(&authority), Ok((None, _, _))))
+}
+
 pub(super) fn without_brackets(host: &str) -> &str {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
@@ -130,12 +128,17 @@ pub(super) fn without_brackets(host: &str) -> &str {
 /// As much of a URI as an error may show: what stands before the last `@` could be a password, and a query a token.
 pub(super) fn without_secrets(uri: &str) -> String {
     let shown = match uri.rsplit_once('@') {
-        Some((before, after)) => match before.split_once("://") {
-            Some((scheme, _)) if scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
-                format!("{scheme}://...@{after}")
-            }
-            _ => format!("...@{after}"),
-        },
+        Some((before, after)) => {
+            let scheme = match before.split_once("://") {
+                Some((scheme, _)) if scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
+                    format!("{scheme}://")
+                }
+                _ => String::new(),
+            };
+            // Where a question mark comes first, the `@` may be part of a query.
+            let after = if before.contains('?') { String::new() } else { format!("@{after}") };
+            format!("{scheme}...{after}")
+        }
         None => uri.to_owned(),
     };
     let end = shown.find('?').unwrap_or(shown.len());
@@ -217,6 +220,8 @@ mod tests {
             ("ws://user:secr/et@host:x#", "ws://...@host:x#"),
             ("user:secret://x@host", "...@host"),
             ("secret@", "...@"),
+            ("ws://host:x/?token=a@secret", "ws://..."),
+            ("ws://user:sec?ret@host:x/", "ws://..."),
         ] {
             assert_eq!(without_secrets(uri), shown);
             let text = Target::parse(uri).unwrap_err().to_string();

@@ -51,6 +51,7 @@ impl<H: Head> Received<H> {
             if let Some(head) = self.take().map_err(Unread::Head)? {
                 return Ok(head);
             }
+            self.bytes.reserve(READ); // Or a `Vec` would offer 64 bytes.
             let mut room = (&mut self.bytes).limit(READ);
             match io.read_buf(&mut room).await {
                 Ok(0) => return Err(Unread::Ended { begun: !self.bytes.is_empty() }),
@@ -58,6 +59,15 @@ impl<H: Head> Received<H> {
                 Err(error) => return Err(Unread::Failed(error)),
             }
         }
+    }
+
+    /// Takes what has come, where somebody else reads. Once a head is whole, says how many of these octets are behind it, which
+    /// are not kept here.
+    #[cfg(feature = "proxy")]
+    pub(in crate::handshake) fn receive(&mut self, octets: &[u8]) -> Result<Option<(H, usize)>, HeadError> {
+        self.bytes.extend_from_slice(octets);
+        let head = self.take()?;
+        Ok(head.map(|head| (head, std::mem::take(&mut self.bytes).len())))
     }
 
     /// The head, if it is whole.
@@ -70,6 +80,12 @@ impl<H: Head> Received<H> {
         self.bytes.drain(..end);
         self.scanner = Scanner::new(H::lines());
         Ok(Some(head))
+    }
+
+    /// How it begins, where it has turned out to be no head.
+    #[cfg(feature = "connect")]
+    pub(in crate::handshake) fn start(&self) -> &[u8] {
+        &self.bytes[self.scanner.first()..]
     }
 
     /// What has come behind the head.

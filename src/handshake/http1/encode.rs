@@ -37,10 +37,9 @@ pub(in crate::handshake) fn encode_refusal(refusal: &http::Response<bytes::Bytes
     if refusal.status() != http::StatusCode::NO_CONTENT {
         fields.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     }
-    // Beside "Upgrade" where 426 says so.
-    if !super::super::headers::has_token(&fields, &CONNECTION, "close") {
-        fields.append(CONNECTION, HeaderValue::from_static("close"));
-    }
+    // Beside "Upgrade", where 426 says so. Whatever else was set would be about a connection that goes on.
+    let upgrades = super::super::headers::has_token(&fields, &CONNECTION, "upgrade");
+    fields.insert(CONNECTION, HeaderValue::from_static(if upgrades { "Upgrade, close" } else { "close" }));
     if !fields.contains_key(DATE)
         && let Ok(date) = HeaderValue::try_from(httpdate::fmt_http_date(std::time::SystemTime::now()))
     {

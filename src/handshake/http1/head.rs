@@ -1,7 +1,9 @@
 //! A head as `http`'s types have it.
 
+use http::Version;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
-use http::{Method, Uri, Version};
+#[cfg(feature = "listener")]
+use http::{Method, Uri};
 
 use super::MAX_FIELDS;
 use super::scan::{HeadError, Lines};
@@ -42,6 +44,7 @@ impl Head for http::request::Parts {
     fn parse(head: &[u8]) -> Result<Self, HeadError> {
         let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
         let mut parsed = httparse::Request::new(&mut fields);
+        check_line(head)?;
         complete(parsed.parse(head))?;
         let (method, target) = (parsed.method.unwrap_or_default(), parsed.path.unwrap_or_default());
         let no_target = || HeadError::malformed(format!("the target is \"{}\"", excerpt(target.as_bytes())));
@@ -56,6 +59,17 @@ impl Head for http::request::Parts {
         parts.headers = map(parsed.headers)?;
         Ok(parts)
     }
+}
+
+/// > request-line = method SP request-target SP HTTP-version (RFC 9112, section 3)
+#[cfg(feature = "listener")]
+fn check_line(head: &[u8]) -> Result<(), HeadError> {
+    let line = head.trim_ascii_start().split(|octet| *octet == b'\r').next().unwrap_or_default();
+    if line.splitn(3, |octet| *octet == b' ').nth(2).is_some_and(|version| version.starts_with(b"HTTP/")) {
+        return Ok(());
+    }
+    // What stands behind a ? may be a token.
+    Err(HeadError::not_http(line.split(|octet| *octet == b'?').next().unwrap_or_default()))
 }
 
 #[cfg(feature = "connect")]
@@ -90,9 +104,20 @@ impl Head for http::response::Parts {
             .map_err(|_| HeadError::malformed(format!("the status is {status}")))?;
         parts.version = version(parsed.version);
         parts.headers = map(parsed.headers)?;
+        if let Some(reason) = parsed.reason
+            && !reason.is_empty()
+            && parts.status.canonical_reason() != Some(reason)
+        {
+            parts.extensions.insert(Reason(reason.to_owned()));
+        }
         Ok(parts)
     }
 }
+
+/// What a server says beside the status, where it is not what everybody says. An extension of the response.
+#[cfg(feature = "connect")]
+#[derive(Clone, Debug)]
+pub(in crate::handshake) struct Reason(pub(in crate::handshake) String);
 
 /// Content types of TLS records (RFC 8446, section 5.1).
 #[cfg(feature = "connect")]
@@ -159,14 +184,20 @@ mod tests {
             "GET / HTTP/1.1\r\n: b\r\n\r\n",
             "GET / HTTP/1.1\r\nA\r\n\r\n",
             "GET / HTTP/1.1\r\nA: b\x01\r\n\r\n",
-            "GET /\r\n\r\n",
             "GET / HTTP/2.0\r\n\r\n",
             "GET / HTTP/1.12\r\n\r\n",
-            "GET  / HTTP/1.1\r\n\r\n",
-            "GET /a b HTTP/1.1\r\n\r\n",
             "GET /a#b HTTP/1.1\r\n\r\n",
         ] {
             assert!(matches!(parse(head), Err(HeadError::Malformed { .. })), "{head:?} {:?}", parse(head));
+        }
+        for (line, shown) in [
+            ("GET /", "GET /"),
+            ("SSH-2.0-x y z", "SSH-2.0-x y z"),
+            ("GET /a?token", "GET /a"),
+            ("GET  / HTTP/1.1", "GET  / HTTP/1.1"),
+            ("GET /a b HTTP/1.1", "GET /a b HTTP/1.1"),
+        ] {
+            assert_eq!(parse(&format!("{line}\r\n\r\n")).unwrap_err(), HeadError::not_http(shown.as_bytes()));
         }
     }
 }

@@ -25,6 +25,8 @@ pub(super) use drive::{Received, Unread, send};
 pub(super) use encode::encode_request;
 #[cfg(feature = "listener")]
 pub(super) use encode::{encode_answer, encode_refusal};
+#[cfg(feature = "connect")]
+pub(super) use head::Reason;
 pub(super) use scan::HeadError;
 
 /// The most octets of a head. Servers and browsers draw the line at 8 to 64 KiB; cookies alone come to 20 KiB.

@@ -1,22 +1,22 @@
 //! Where a decoder stands, written down and taken up again: for streams that are taken apart, and for sockets that
 //! another reader has begun.
 
-use fastwebsockets::OpCode;
-
 use super::{Decoder, Message, Place};
 use crate::frame::header::{self, Masking};
 use crate::frame::{Header, Key, mask};
 use crate::protocol::{Utf8, utf8};
-use crate::{CloseFrame, PayloadType};
+use crate::{CloseFrame, OpCode, PayloadType};
 
 impl Decoder {
     /// Whether a frame and a message have just ended, or none has begun.
+    #[cfg(feature = "fastwebsockets")]
     pub(crate) fn is_between_messages(&self) -> bool {
         self.place == Place::Header && self.head_len == 0 && self.message != Message::Open
     }
 
     /// Goes on where another reader has stopped, perhaps inside a message, and inside a code point of it: whether one is
     /// open is not known.
+    #[cfg(feature = "fastwebsockets")]
     pub(crate) fn resume_message(&mut self) {
         self.message = Message::Unknown;
         self.utf8 = Utf8::somewhere();
@@ -24,6 +24,7 @@ impl Decoder {
 
     /// Goes on with a data frame of which only the end of the header is still to come: `octets` is what follows
     /// the first one, which is not known. Whether it ends its message, and whether it begins one, stays open.
+    #[cfg(feature = "fastwebsockets")]
     pub(crate) fn resume_hidden(&mut self, octets: &[u8]) {
         self.hidden = true;
         self.resume_message();

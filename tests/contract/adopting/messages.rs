@@ -5,7 +5,7 @@ use super::*;
 /// A socket that has returned a frame without FIN, of which the header had come before the payload, if `apart`.
 fn begun(role: Role, opcode: u8, payload: &[u8], apart: bool) -> (WebSocket<Transport>, Mock) {
     let (mock, transport) = Mock::new();
-    let mut websocket = WebSocket::after_handshake(transport, role);
+    let mut websocket = WebSocket::after_handshake(transport, role.into());
     let frame = wire::from_peer(role, false, opcode, payload);
     let header = frame.len() - payload.len();
     if apart {

@@ -19,7 +19,7 @@ fn settings_of_the_websocket_change_nothing() {
             let talk = talk.goodbye();
             for at in cuts(frame) {
                 let (mock, transport) = Mock::new();
-                let mut websocket = WebSocket::after_handshake(transport, role);
+                let mut websocket = WebSocket::after_handshake(transport, role.into());
                 set(&mut websocket);
                 mock.feed(&wire::data(role, b"first"));
                 mock.feed(&talk.wire[..at]);
@@ -42,7 +42,7 @@ fn message_of_which_the_websocket_returned_the_beginning_goes_on() {
                 let whole = Talk::new(role, &config).with(&steps).goodbye();
                 for at in [whole.wire.len(), Talk::new(role, &config).with(&steps[..returned]).wire.len()] {
                     let (mock, transport) = Mock::new();
-                    let mut websocket = WebSocket::after_handshake(transport, role);
+                    let mut websocket = WebSocket::after_handshake(transport, role.into());
                     mock.feed(&whole.wire[..at]);
                     let mut talk = whole.clone();
                     for _ in 0..returned {
@@ -85,7 +85,7 @@ fn websocket_that_sent_a_close_sends_no_second_one_and_takes_no_writes() {
 fn websocket_that_answered_the_peers_close_sends_no_second_one() {
     for role in ROLES {
         let (mock, transport) = Mock::new();
-        let mut websocket = WebSocket::after_handshake(transport, role);
+        let mut websocket = WebSocket::after_handshake(transport, role.into());
         mock.feed(&wire::close(role, Some(1000), ""));
         read_frame(&mut websocket).unwrap();
         assert_eq!(wire::decode(&mock.take_written()).len(), 1);
@@ -100,7 +100,7 @@ fn websocket_that_answered_the_peers_close_sends_no_second_one() {
 fn fresh_websocket_streams_its_first_frame_and_new_touches_nothing() {
     for role in ROLES {
         let (mock, transport) = Mock::new();
-        let websocket = WebSocket::after_handshake(transport, role);
+        let websocket = WebSocket::after_handshake(transport, role.into());
         let mut stream = WebSocketStream::new(websocket, PayloadType::Binary);
         assert!(stream.role() == role && !stream.is_closed());
         assert_eq!(mock.state().calls, 0);
@@ -133,7 +133,7 @@ fn fresh_websocket_is_strict_from_its_first_frame_on() {
     for role in ROLES {
         let (mock, transport) = Mock::new();
         let mut stream =
-            WebSocketStream::new(WebSocket::after_handshake(transport, role), PayloadType::Binary);
+            WebSocketStream::new(WebSocket::after_handshake(transport, role.into()), PayloadType::Binary);
         mock.feed(&wire::from_peer(role, true, wire::CONTINUATION, b"stray"));
         let error = err(Task::default().read(&mut stream, 5000));
         assert_eq!(*rule(&error), Error::UnexpectedContinuation, "{}", name(role));

@@ -19,7 +19,7 @@ type Stream = WebSocketStream<Transport>;
 /// Polls a call of `close` once, and drops it while it waits.
 #[track_caller]
 fn begin_to_close(stream: &mut Stream) {
-    let mut close = pin!(stream.close(CloseCode::Away, "bye"));
+    let mut close = pin!(stream.close(CloseCode::AWAY, "bye"));
     assert!(Task::default().run(|cx| close.as_mut().poll(cx)).is_pending());
 }
 
@@ -95,7 +95,7 @@ async fn reads_after_a_whole_close_give_nothing() {
             mock.feed(
                 &[wire::data(role, b"more"), wire::close(role, Some(1000), "too"), vec![7; 9]].concat(),
             );
-            assert_eq!(stream.close(CloseCode::Normal, "").await.unwrap().unwrap().reason, "too");
+            assert_eq!(stream.close(CloseCode::NORMAL, "").await.unwrap().unwrap().reason, "too");
             for _ in 0..3 {
                 assert_eq!(ok(task.read(&mut stream, room)), b"");
                 assert_eq!(ok(task.look(&mut stream)), b"");
@@ -144,7 +144,7 @@ fn text_that_is_discarded_is_checked_no_less_and_no_more_at_any_cut_also_when_ta
 /// A peer that sends nothing, and a limit that is none.
 async fn close_ends_at_once(stream: &mut Stream, case: &str) -> std::io::Error {
     let before = Instant::now();
-    let close = tokio::time::timeout(Duration::from_secs(3600), stream.close(CloseCode::Normal, ""));
+    let close = tokio::time::timeout(Duration::from_secs(3600), stream.close(CloseCode::NORMAL, ""));
     let error = close.await.expect(case).expect_err(case);
     assert_eq!(before.elapsed(), Duration::ZERO, "{case}");
     error
@@ -212,7 +212,7 @@ async fn close_over_a_dead_pipe_returns_the_peers_close_that_is_there() {
         mock.state().output_end = Answer::Error(ErrorKind::BrokenPipe);
         mock.state().shutdown = Some(Answer::Error(ErrorKind::NotConnected));
         mock.feed(&[wire::data(role, b"data"), wire::close(role, Some(1000), "gone")].concat());
-        assert_eq!(stream.close(CloseCode::Normal, "").await.unwrap().unwrap().reason, "gone");
+        assert_eq!(stream.close(CloseCode::NORMAL, "").await.unwrap().unwrap().reason, "gone");
     }
 }
 
@@ -251,7 +251,7 @@ async fn close_that_times_out_says_whether_all_that_was_written_had_left() {
             let (mut stream, mock) = stream(role, config.clone().close_timeout(Duration::from_secs(2)));
             happen(&mut stream, &mock);
             let before = Instant::now();
-            let error = stream.close(CloseCode::Normal, "").await.unwrap_err();
+            let error = stream.close(CloseCode::NORMAL, "").await.unwrap_err();
             assert_eq!((error.kind(), before.elapsed().as_secs()), (ErrorKind::TimedOut, 2), "{past}");
             let Error::CloseTimedOut { all_sent, .. } = rule(&error) else { panic!("{past}: {error:?}") };
             assert_eq!(all_sent, all, "{} {past}", name(role));
@@ -309,7 +309,7 @@ async fn close_inside_a_code_point_says_so_to_the_peer_and_the_caller() {
             if peer_first {
                 assert_eq!(ok(Task::default().read(&mut stream, 100)), b"");
             }
-            let error = stream.close(CloseCode::Normal, "fine").await.unwrap_err();
+            let error = stream.close(CloseCode::NORMAL, "fine").await.unwrap_err();
             assert_eq!(*rule(&error), Error::WriteIncompleteUtf8);
             let close = close_of(Some(1007), &sentence(&Error::WriteIncompleteUtf8));
             assert_eq!(sent(&mock), [(wire::TEXT, b"a".to_vec()), close]);

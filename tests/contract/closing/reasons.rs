@@ -6,6 +6,7 @@ use fastwebsockets_stream::{Config, Error, PayloadType, Role, WebSocketStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{close_of, sent};
+use crate::support::broken::Broken;
 use crate::support::net::within;
 use crate::support::{ROLES, Task, binary, err, name, ok, rule, sentence, stream, text, wire};
 
@@ -17,12 +18,12 @@ async fn peer_that_breaks_a_rule_reads_which_one() {
     client.write_all(b"text").await.unwrap();
     let refused = within(server.read(&mut [0; 8])).await.unwrap_err();
     let types = (PayloadType::Text, PayloadType::Binary);
-    let broken = Error::WrongPayloadType { received: types.0, expected: types.1 };
-    assert_eq!(*rule(&refused), broken);
+    assert_eq!(*rule(&refused), Broken::WrongPayloadType { received: types.0, expected: types.1 });
+    let broken = rule(&refused);
     let told = within(client.read(&mut [0; 8])).await.unwrap_err();
     assert_eq!(told.kind(), ErrorKind::ConnectionAborted);
     let close = client.peer_close().unwrap();
-    assert_eq!((close.code.map(u16::from), close.reason.as_str()), (Some(1003), sentence(&broken).as_str()));
+    assert_eq!((close.code.map(u16::from), close.reason.as_str()), (Some(1003), sentence(broken).as_str()));
     assert!(told.to_string().contains(&broken.to_string()), "{told}");
 }
 

@@ -108,25 +108,3 @@ fn continued_stream_behaves_as_the_uninterrupted_one_in_any_order_of_calls() {
         }
     }
 }
-
-#[test]
-fn stream_that_was_adopted_continues_at_every_cut() {
-    for role in ROLES {
-        for fin in [true, false] {
-            let mut talk = Talk::new(role, &binary()).with(&[Data(true, 4)]);
-            let frame = talk.say(Data(fin, 70_000));
-            let talk = talk.goodbye();
-            for at in 0..16 {
-                let (mock, transport) = Mock::new();
-                let mut websocket = WebSocket::after_handshake(transport, role);
-                mock.feed(&wire::data(role, b"first"));
-                mock.feed(&talk.wire[..frame.start + at]);
-                ready(Task::default().run(|cx| pin!(websocket.read_frame()).poll(cx))).unwrap();
-                let stream = WebSocketStream::new(websocket, PayloadType::Binary);
-                let stream = WebSocketStream::from_parts(stream.into_parts());
-                mock.feed(&talk.wire[frame.start + at..]);
-                talk.check(stream, &mock, 100_000, &format!("{fin} {at}"));
-            }
-        }
-    }
-}

@@ -162,13 +162,12 @@ proptest! {
         let latest = (pings > 0).then(|| pings.to_be_bytes().to_vec());
         prop_assert_eq!(pongs.last().map(|pong| &pong.payload), latest.as_ref());
         prop_assert!(frames.iter().all(|frame| frame.opcode == opcode));
-        match payload_type {
-            PayloadType::Binary => prop_assert!(frames.iter().map(|frame| frame.payload.len()).eq(writes)),
-            PayloadType::Text => {
-                prop_assert!(frames.len() <= writes.len());
-                prop_assert!(frames.iter().all(|frame| std::str::from_utf8(&frame.payload).is_ok()));
-                prop_assert!(frames.iter().all(|frame| !frame.payload.is_empty()));
-            }
+        if payload_type == PayloadType::Binary {
+            prop_assert!(frames.iter().map(|frame| frame.payload.len()).eq(writes));
+        } else {
+            prop_assert!(frames.len() <= writes.len());
+            prop_assert!(frames.iter().all(|frame| std::str::from_utf8(&frame.payload).is_ok()));
+            prop_assert!(frames.iter().all(|frame| !frame.payload.is_empty()));
         }
 
         let other = if masked { Role::Server } else { Role::Client };

@@ -78,7 +78,7 @@ fn truncation_is_unexpected_eof() {
 
 #[test]
 fn peers_close_is_the_end_for_ever_also_inside_a_message_and_whatever_follows_it() {
-    let close = CloseFrame { code: Some(CloseCode::Away), reason: "bye".into() };
+    let close = CloseFrame { code: Some(CloseCode::AWAY), reason: "bye".into() };
     for role in ROLES {
         for end in ENDS {
             for inside in [false, true] {
@@ -198,7 +198,7 @@ fn close_with_an_abnormal_code_is_an_error_only_if_the_config_says_so() {
                 assert_eq!(seen, b"data");
                 if strict && !clean.contains(&code) {
                     let error = end.expect_err("an abnormal Close");
-                    assert_eq!(*rule(&error), Error::ClosedAbnormally(frame.clone()));
+                    assert!(matches!(rule(&error), Error::ClosedAbnormally { close, .. } if *close == frame));
                     for _ in 0..3 {
                         assert_eq!(error.kind(), ConnectionAborted);
                         assert_eq!(err(Task::default().read(&mut stream, 100)).kind(), ConnectionAborted);

@@ -11,15 +11,15 @@ fn every_close_code_is_taken_or_refused_as_section_7_4_says() {
             mock.feed(&wire::close(role, Some(code), ""));
             let read = Task::default().read(&mut stream, 64);
             let answer = if !allowed {
-                let error = Error::CloseCodeInvalid { code };
-                assert_eq!(*rule(&err(read)), error);
-                wire::close_payload(Some(1002), &sentence(&error))
+                let error = err(read);
+                assert_eq!(*rule(&error), Broken::CloseCodeInvalid { code: code.into() });
+                wire::close_payload(Some(1002), &sentence(rule(&error)))
             } else if matches!(code, 1000 | 1001) {
                 assert_eq!(ok(read), b"", "{code}");
                 wire::close_payload(Some(code), "")
             } else {
                 let error = err(read);
-                let Error::ClosedAbnormally(close) = rule(&error) else { panic!("{code}: {error:?}") };
+                let Error::ClosedAbnormally { close, .. } = rule(&error) else { panic!("{code}: {error:?}") };
                 assert_eq!(close.code.map(u16::from), Some(code));
                 wire::close_payload(Some(code), "")
             };
@@ -43,7 +43,7 @@ fn longest_legal_control_frames_are_no_violation() {
         mock.feed(&wire::from_peer(role, true, PONG, &payload));
         mock.feed(&wire::close(role, Some(4999), &"é".repeat(61)));
         let error = err(Task::default().read(&mut stream, 64));
-        let Error::ClosedAbnormally(close) = rule(&error) else { panic!("{error:?}") };
+        let Error::ClosedAbnormally { close, .. } = rule(&error) else { panic!("{error:?}") };
         assert_eq!(close.reason, "é".repeat(61));
         assert_eq!(stream.peer_close(), Some(close));
         let frames = wire::decode(&mock.take_written());

@@ -1,6 +1,7 @@
 //! The kit: a wire format of its own, a transport that does what it is told, and real connections.
 #![allow(dead_code)]
 
+pub mod broken;
 pub mod conformance;
 pub mod endless;
 pub mod hesitant;

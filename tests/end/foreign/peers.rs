@@ -54,7 +54,7 @@ impl Peer {
                 Peer { sender: Sender::Tungstenite(sink), receiver: Receiver::Tungstenite(source) }
             }
             Library::Fastwebsockets => {
-                let (mut reader, writer) = WebSocket::after_handshake(io, role).split(split);
+                let (mut reader, writer) = WebSocket::after_handshake(io, role.into()).split(split);
                 reader.set_auto_close(false);
                 Peer { sender: Sender::Fastwebsockets(writer), receiver: Receiver::Fastwebsockets(reader) }
             }

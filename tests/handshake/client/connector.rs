@@ -78,7 +78,7 @@ async fn whole_uri_leads_every_call_to_its_websocket() {
         drop(http);
         let head = server.await.unwrap();
         assert!(head.starts_with("GET /tunnel?a=b HTTP/1.1\r\n"), "{head}");
-        assert!(head.contains(&format!("host: localhost:{port}\r\n")), "{head}");
+        assert!(head.contains(&format!("Host: localhost:{port}\r\n")), "{head}");
     }
 }
 

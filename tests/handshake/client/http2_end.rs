@@ -66,8 +66,8 @@ async fn write_and_leave<S: AsyncRead + AsyncWrite + Unpin>(
             Ok(())
         }
         Leave::Close => {
-            let close = stream.close(CloseCode::Normal, "").await?;
-            assert_eq!(close.unwrap().code, Some(CloseCode::Normal));
+            let close = stream.close(CloseCode::NORMAL, "").await?;
+            assert_eq!(close.unwrap().code, Some(CloseCode::NORMAL));
             Ok(())
         }
     }

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::support::authority::Authority;
 use crate::support::child;
 use crate::support::client::{
-    SHORT, assert_echo, config, echo, echo_config, fields, nobody, read_head, serve, soon,
+    SHORT, assert_echo, chain, config, echo, echo_config, fields, nobody, read_head, serve, soon,
 };
 use crate::support::proxies::{Socks, connect, socks5};
 
@@ -152,7 +152,7 @@ async fn refusal_of_a_proxy_is_an_error_with_what_it_answered() {
         let error = client.connect("ws://inside.invalid/").await.unwrap_err();
         proxy.await.unwrap();
         assert!(matches!(error, ConnectError::Proxy { .. }), "{error:?}");
-        let text = error.to_string();
+        let text = chain(&error);
         assert_eq!(error.kind(), kind, "{text}");
         assert!(text.contains(shown) && text.contains("inside.invalid port 80"), "{text}");
         assert!(text.contains(&format!("{scheme}://127.0.0.1:{port}")), "{text}");
@@ -181,7 +181,7 @@ async fn proxy_that_is_not_there_or_never_answers_is_an_error_in_time() {
     // The name is resolved before the proxy is asked.
     let client = through(&format!("socks5://127.0.0.1:{port}"));
     let error = client.connect("ws://inside.invalid/").await.unwrap_err();
-    assert!(matches!(&error, ConnectError::Dial { host, .. } if host == "inside.invalid"), "{error:?}");
+    assert!(matches!(&error, ConnectError::Resolve { host, .. } if host == "inside.invalid"), "{error:?}");
 }
 
 #[test]
@@ -266,7 +266,7 @@ async fn connect_in_this_environment(task: &str) {
     match connected {
         Ok((stream, _)) if expected == "echo" => assert_echo(stream).await,
         Ok(_) => panic!("connected"),
-        Err(ConnectError::ProxyUri { proxy, reason }) => {
+        Err(ConnectError::ProxyUri { proxy, reason, .. }) => {
             assert_eq!(proxy, format!("the variable {expected}"));
             assert!(!reason.contains("secret"));
         }

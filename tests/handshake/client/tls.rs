@@ -7,7 +7,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::support::authority::Authority;
 use crate::support::child;
-use crate::support::client::{SHORT, assert_echo, config, echo, echo_config, serve};
+use crate::support::client::{SHORT, assert_echo, chain, config, echo, echo_config, serve};
 
 /// Connects to `localhost` by TLS, and is refused.
 async fn refused(client: Client, acceptor: TlsAcceptor) -> ConnectError {
@@ -56,13 +56,18 @@ async fn certificate_of_an_address_is_right_for_the_address() {
 async fn certificate_that_is_wrong_is_refused_with_its_reason() {
     let authority = Authority::new();
     for (acceptor, reason) in [
-        (authority.acceptor("example.com", &[]), "not valid for name"),
-        (authority.expired_acceptor("localhost"), "expired"),
-        (Authority::new().acceptor("localhost", &[]), "UnknownIssuer"),
+        (authority.acceptor("example.com", &[]), "failed: its certificate is for another name: "),
+        (authority.expired_acceptor("localhost"), "failed: its certificate has expired: "),
+        (
+            Authority::new().acceptor("localhost", &[]),
+            "failed: the authority of its certificate is not trusted; trust it by Client::tls, if it is yours: ",
+        ),
     ] {
         let error = refused(Client::new(config()).tls(authority.trusting()), acceptor).await;
         assert_eq!(error.kind(), ErrorKind::InvalidData);
-        assert!(error.to_string().contains(reason), "{error}");
+        let text = chain(&error);
+        assert!(text.starts_with("TLS with localhost port ") && text.contains(reason), "{text}");
+        assert!(text.contains("invalid peer certificate: "), "{text}");
         assert!(matches!(error, ConnectError::Tls { host, .. } if host == "localhost"));
     }
 }
@@ -85,6 +90,10 @@ async fn server_without_tls_is_an_error() {
     let error = client.connect(&format!("wss://localhost:{port}")).await.unwrap_err();
     assert!(matches!(&error, ConnectError::Tls { .. }), "{error:?}");
     assert_eq!(error.kind(), ErrorKind::InvalidData);
+    assert!(
+        error.to_string().contains("what came is no TLS") && chain(&error).contains("try ws://"),
+        "{error}"
+    );
     server.await.unwrap();
 }
 
@@ -93,7 +102,7 @@ async fn tls_that_does_not_come_is_given_up_at_the_limit() {
     let (port, server) = serve(async |mut io| tokio::io::copy(&mut io, &mut tokio::io::sink()).await).await;
     let client = Client::new(config()).tls(Authority::new().trusting()).time_limit(SHORT);
     let error = client.connect(&format!("wss://localhost:{port}")).await.unwrap_err();
-    assert!(error.to_string().contains("in the TLS handshake with the server"), "{error}");
+    assert!(error.to_string().contains("still in the TLS handshake"), "{error}");
     assert_eq!(error.kind(), ErrorKind::TimedOut);
     server.await.unwrap().unwrap();
 }

@@ -8,6 +8,7 @@ mod limits;
 mod logging;
 mod many;
 mod refusing;
+mod strictness;
 mod tls;
 
 use std::net::SocketAddr;

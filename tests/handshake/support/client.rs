@@ -1,5 +1,6 @@
 //! Servers for the client: some that answer by hand, octet by octet, and one that echoes.
 
+use std::error::Error;
 use std::future::Future;
 use std::time::Duration;
 
@@ -44,6 +45,23 @@ pub async fn read_head(io: &mut (impl AsyncRead + Unpin)) -> String {
         head.push(io.read_u8().await.unwrap());
     }
     String::from_utf8(head).unwrap()
+}
+
+/// An error and its causes, as anyhow prints them with `{:#}`. None repeats what another says.
+#[track_caller]
+pub fn chain(error: &dyn Error) -> String {
+    let mut texts = vec![error.to_string()];
+    let mut next = error.source();
+    while let Some(source) = next {
+        let text = source.to_string();
+        assert!(
+            texts.iter().all(|other| !other.contains(&text) && !text.contains(other)),
+            "{texts:?} {text:?}"
+        );
+        texts.push(text);
+        next = source.source();
+    }
+    texts.join(": ")
 }
 
 /// All lines of a field.

@@ -65,6 +65,6 @@ impl Client {
         let response = self.send(self.request()).await.unwrap();
         assert_eq!(response.status(), 200);
         let upgraded = within(hyper::upgrade::on(response)).await.unwrap();
-        WebSocketStream::from_transport(TokioIo::new(upgraded), Role::Client, [], config)
+        WebSocketStream::from_transport(upgraded.into(), Role::Client, [], config)
     }
 }

@@ -6,19 +6,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fastwebsockets_stream::{Upgrade, Upgrader, WebSocketStream};
+use fastwebsockets_stream::{Upgrade, UpgradedStream, Upgrader};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper::upgrade::Upgraded;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
-pub type Ours = WebSocketStream<TokioIo<Upgraded>>;
+pub type Ours = UpgradedStream;
 
 /// What a service makes of a request: its answer, and the stream's future, which the test gets.
 pub type Answered = (Response<Full<Bytes>>, Upgrade);

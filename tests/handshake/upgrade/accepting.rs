@@ -39,7 +39,7 @@ async fn request_written_otherwise_is_accepted() {
         r().instead("Host: server.example.com:8080"),
         r().instead("Host: [::1]:8080"),
         r().instead("Host: 127.0.0.1"),
-        r().line("GET http://elsewhere.example/chat HTTP/1.1"),
+        r().line("GET http://SERVER.example.com:80/chat HTTP/1.1"),
         r().line("GET /chat/%20?query=1 HTTP/1.1"),
         r().with("Content-Length: 0"),
         r().with("Origin: null"),

@@ -1,9 +1,10 @@
 //! The task that drives an HTTP/2 connection, and finds out what the server allows.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::sync::Arc;
-use std::task::Poll;
+use std::mem;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body_util::Empty;
@@ -11,9 +12,11 @@ use hyper::client::conn::http2::{Builder, Connection, SendRequest};
 use hyper::rt::Executor;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
-type Driven<S> = Connection<TokioIo<S>, Empty<Bytes>, Spawner>;
+type Dispatcher<S> = Connection<TokioIo<S>, Empty<Bytes>, Spawner>;
+
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// What h2 takes for the server's limit of concurrent streams until its SETTINGS say. They cannot say this: theirs has
 /// 32 bits, and without one h2 takes the largest `usize`. So this tells that they have not come.
@@ -25,8 +28,13 @@ pub(super) enum Settings {
     Awaited,
     Allowed,
     Refused,
-    /// The connection is no more, because of this.
-    Ended(Option<Arc<hyper::Error>>),
+    /// No request is taken any more: the connection has ended, or the server has sent GOAWAY.
+    Ended {
+        /// Why, if it was not in peace.
+        error: Option<Arc<hyper::Error>>,
+        /// Whether SETTINGS had come before.
+        began: bool,
+    },
 }
 
 /// Starts HTTP/2 on a transport. The connection ends when the requests' sender and all streams are gone.
@@ -34,47 +42,95 @@ pub(super) async fn start<S>(io: S) -> hyper::Result<(SendRequest<Empty<Bytes>>,
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let polled = Arc::new(Notify::new());
-    let spawner = Spawner { polled: polled.clone() };
-    let mut builder = Builder::new(spawner);
+    let spawner = Spawner::default();
+    let mut builder = Builder::new(spawner.clone());
     builder.initial_max_send_streams(NOT_YET);
-    let (requests, connection) = builder.handshake(TokioIo::new(io)).await?;
+    let (requests, dispatcher) = builder.handshake(TokioIo::new(io)).await?;
     let (found, settings) = watch::channel(Settings::Awaited);
-    tokio::spawn(drive(connection, polled, found));
+    let (connection, dispatcher) = (spawner.take_first(), Some(Box::pin(dispatcher)));
+    tokio::spawn(Driver { connection, dispatcher, found }.run());
     Ok((requests, settings))
 }
 
-/// Ends with the connection, or when nobody can send a request any more.
-async fn drive<S>(connection: Driven<S>, polled: Arc<Notify>, found: watch::Sender<Settings>)
+/// hyper makes two futures of a connection, one that reads and writes, and one that takes the requests. Both are polled here,
+/// the second after the first, for two reasons. What the first has read is looked at before the next request: a GOAWAY, so that
+/// [`SendRequest::is_closed`] tells of it at once, and SETTINGS, of which hyper tells nobody. And no GOAWAY can come between
+/// the two steps in which hyper sends a request: one that fails by it has not been processed, see
+/// [`Link`](super::link::Link).
+struct Driver<S>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let mut connection = pin!(connection);
-    while matches!(*found.borrow(), Settings::Awaited) {
-        // SETTINGS are read by the task that hyper has given to the spawner, and nothing tells this one of them.
-        let mut polled = pin!(polled.notified());
-        let end = poll_fn(|cx| match connection.as_mut().poll(cx) {
-            Poll::Ready(end) => Poll::Ready(Some(end)),
-            Poll::Pending => polled.as_mut().poll(cx).map(|()| None),
-        });
-        if let Some(end) = end.await {
-            found.send_replace(Settings::Ended(end.err().map(Arc::new)));
-            return;
-        }
-        if connection.is_extended_connect_protocol_enabled() {
-            found.send_replace(Settings::Allowed);
-        } else if connection.current_max_send_streams() != NOT_YET {
-            found.send_replace(Settings::Refused);
-        }
-    }
-    let end = connection.await;
-    found.send_replace(Settings::Ended(end.err().map(Arc::new)));
+    connection: Option<Task>,
+    dispatcher: Option<Pin<Box<Dispatcher<S>>>>,
+    found: watch::Sender<Settings>,
 }
 
-/// Gives hyper's futures to the runtime, and tells whenever one of them has been polled.
-#[derive(Clone)]
+impl<S> Driver<S>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    async fn run(mut self) {
+        poll_fn(|cx| self.poll(cx)).await;
+    }
+
+    /// Ends when both have.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(connection) = &mut self.connection
+            && connection.as_mut().poll(cx).is_ready()
+        {
+            // The dispatcher sees it, below.
+            self.connection = None;
+        }
+        if let Some(dispatcher) = &mut self.dispatcher {
+            match dispatcher.as_mut().poll(cx) {
+                Poll::Ready(end) => {
+                    let began = matches!(*self.found.borrow(), Settings::Allowed | Settings::Refused);
+                    self.found.send_replace(Settings::Ended { error: end.err().map(Arc::new), began });
+                    // Requests that wait come back. The connection has this task's waker, and goes on without.
+                    self.dispatcher = None;
+                }
+                Poll::Pending => self.look_for_settings(),
+            }
+        }
+        if self.connection.is_none() && self.dispatcher.is_none() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    fn look_for_settings(&self) {
+        if let Some(dispatcher) = &self.dispatcher
+            && matches!(*self.found.borrow(), Settings::Awaited)
+        {
+            if dispatcher.is_extended_connect_protocol_enabled() {
+                self.found.send_replace(Settings::Allowed);
+            } else if dispatcher.current_max_send_streams() != NOT_YET {
+                self.found.send_replace(Settings::Refused);
+            }
+        }
+    }
+}
+
+/// Gives hyper's futures to the runtime, but keeps the first, which is the connection, for the [`Driver`].
+#[derive(Clone, Default)]
 pub(super) struct Spawner {
-    polled: Arc<Notify>,
+    first: Arc<Mutex<First>>,
+}
+
+#[derive(Default)]
+enum First {
+    #[default]
+    Awaited,
+    Here(Task),
+    Taken,
+}
+
+impl Spawner {
+    fn take_first(&self) -> Option<Task> {
+        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        match mem::replace(&mut *first, First::Taken) {
+            First::Here(task) => Some(task),
+            First::Awaited | First::Taken => None,
+        }
+    }
 }
 
 impl<F> Executor<F> for Spawner
@@ -82,15 +138,13 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, future: F) {
-        let polled = self.polled.clone();
-        tokio::spawn(async move {
-            let mut future = pin!(future);
-            poll_fn(|cx| {
-                let ended = future.as_mut().poll(cx);
-                polled.notify_one();
-                ended
-            })
-            .await;
-        });
+        {
+            let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+            if matches!(*first, First::Awaited) {
+                *first = First::Here(Box::pin(future));
+                return;
+            }
+        }
+        tokio::spawn(future);
     }
 }

@@ -63,12 +63,12 @@ async fn end_waits_two_seconds_for_a_server_that_does_not_end_the_stream() {
     assert_eq!(seconds(began), 2);
     // Once.
     assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
-    stream.close(CloseCode::Normal, "").await.unwrap();
+    stream.close(CloseCode::NORMAL, "").await.unwrap();
     assert_eq!(seconds(began), 2);
 
     let (_http2, mut stream, _server) = without_end(binary()).await;
     let began = Instant::now();
-    stream.close(CloseCode::Normal, "").await.unwrap();
+    stream.close(CloseCode::NORMAL, "").await.unwrap();
     assert_eq!(seconds(began), 2);
 }
 
@@ -197,7 +197,7 @@ async fn end_that_a_server_does_not_let_the_answer_follow_is_waited_for_two_seco
 async fn close_with_a_shorter_limit_returns_the_servers_close() {
     let config = binary().close_timeout(Duration::from_secs(1));
     let (_http2, mut stream, _server) = without_end(config).await;
-    assert!(stream.close(CloseCode::Normal, "").await.unwrap().is_some());
+    assert!(stream.close(CloseCode::NORMAL, "").await.unwrap().is_some());
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,191 @@
+//! What the errors say, where it takes more than a format string.
+
+use std::fmt::{self, Display, Formatter};
+use std::io;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderName};
+use http::{Response, StatusCode, Version};
+
+use super::super::super::headers;
+use super::super::super::http1::Reason;
+use super::super::uri::without_secrets;
+
+/// The most of a line of the body that is shown, in characters.
+const MAX_LINE: usize = 120;
+
+pub(super) fn in_brackets(name: Option<&HeaderName>) -> String {
+    name.map_or_else(String::new, |name| format!(" ({name})"))
+}
+
+pub(super) fn tried(addresses: &[SocketAddr]) -> String {
+    match addresses {
+        [] => String::new(),
+        [one] => format!(" (at {one})"),
+        [first, ..] => format!(" ({} addresses tried, the first {first})", addresses.len()),
+    }
+}
+
+pub(super) fn when(begun: bool) -> &'static str {
+    if begun { "in the middle of its answer" } else { "before it had answered" }
+}
+
+pub(super) fn credentials(sent: bool) -> &'static str {
+    if sent { "did not accept the credentials" } else { "wants credentials" }
+}
+
+/// That a server or a proxy said no, and what it said to explain it.
+pub(super) struct Refusal<'a> {
+    pub(super) response: &'a Response<Bytes>,
+    /// The status that would have been right.
+    pub(super) expected: &'static str,
+}
+
+/// What a server has to answer: over HTTP/2 another status (RFC 8441, section 5).
+pub(super) fn of_server(response: &Response<Bytes>) -> Refusal<'_> {
+    Refusal {
+        response,
+        expected: if response.version() == Version::HTTP_2 { "200 OK" } else { "101 Switching Protocols" },
+    }
+}
+
+/// What a proxy has to answer to CONNECT (RFC 9110, section 9.3.6).
+pub(super) fn of_proxy(response: &Response<Bytes>) -> Refusal<'_> {
+    Refusal { response, expected: "2xx" }
+}
+
+impl Display for Refusal<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let response = self.response;
+        let status = response.status();
+        write!(f, "answered {}", status.as_str())?;
+        match (response.extensions().get(), status.canonical_reason()) {
+            (Some(Reason(own)), _) => write!(f, " {}", shortened(own))?,
+            (None, Some(reason)) => write!(f, " {reason}")?,
+            (None, None) => {}
+        }
+        write!(f, ", expected {}", self.expected)?;
+        if let Some(encoding) = encoding(response) {
+            write!(f, "; its body is encoded ({})", headers::excerpt(encoding))?;
+        } else if let Some(line) = first_line(response.body()) {
+            write!(f, ": \"{line}\"")?;
+        }
+        self.hint(f)
+    }
+}
+
+impl Refusal<'_> {
+    /// What to try.
+    fn hint(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let fields = self.response.headers();
+        let status = self.response.status();
+        match status {
+            _ if status.is_redirection() => match fields.get(header::LOCATION) {
+                Some(to) => write!(
+                    f,
+                    "; it leads to {}, but redirections are not followed",
+                    shortened(&without_secrets(&String::from_utf8_lossy(to.as_bytes())))
+                ),
+                None => f.write_str("; redirections are not followed"),
+            },
+            StatusCode::OK => f.write_str("; a server that answers 200 serves no WebSocket at this path"),
+            StatusCode::BAD_REQUEST => {
+                f.write_str("; something in between may have dropped the fields of the upgrade")
+            }
+            StatusCode::UNAUTHORIZED => challenge(f, fields, &header::WWW_AUTHENTICATE),
+            StatusCode::NOT_FOUND => f.write_str("; is the path right?"),
+            StatusCode::PROXY_AUTHENTICATION_REQUIRED => challenge(f, fields, &header::PROXY_AUTHENTICATE),
+            StatusCode::UPGRADE_REQUIRED => match fields.get(header::SEC_WEBSOCKET_VERSION) {
+                Some(versions) => write!(
+                    f,
+                    "; it wants version {} of the protocol, and this is 13",
+                    headers::excerpt(versions.as_bytes())
+                ),
+                None => f.write_str("; something in between may have dropped the field Upgrade"),
+            },
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Which way to authenticate is wanted. Only the scheme: the rest may be long.
+fn challenge(f: &mut Formatter<'_>, fields: &HeaderMap, name: &HeaderName) -> fmt::Result {
+    let first = fields.get(name).and_then(|value| value.as_bytes().split(|octet| *octet == b' ').next());
+    match first {
+        Some(scheme) => write!(f, "; it wants {} authentication", headers::excerpt(scheme)),
+        None => Ok(()),
+    }
+}
+
+/// How the body is encoded, where that hides it.
+pub(super) fn encoding(response: &Response<Bytes>) -> Option<&[u8]> {
+    let fields = response.headers();
+    let is_empty = response.body().is_empty()
+        && fields.get(header::CONTENT_LENGTH).is_some_and(|length| length.as_bytes() == b"0");
+    let mut encodings = headers::list(fields, &header::CONTENT_ENCODING);
+    encodings.find(|encoding| !is_empty && !encoding.eq_ignore_ascii_case(b"identity"))
+}
+
+/// The first line with something in it.
+fn first_line(body: &[u8]) -> Option<String> {
+    let line = body
+        .split(|octet| matches!(octet, b'\r' | b'\n'))
+        .map(<[u8]>::trim_ascii)
+        .find(|line| !line.is_empty());
+    line.map(|line| shortened(&String::from_utf8_lossy(line)))
+}
+
+/// Printable, and not long.
+fn shortened(line: &str) -> String {
+    let mut shown = String::new();
+    for c in line.chars().take(MAX_LINE) {
+        match c {
+            '\'' => shown.push(c),
+            _ => shown.extend(c.escape_debug()),
+        }
+    }
+    if line.chars().nth(MAX_LINE).is_some() {
+        shown.push_str("...");
+    }
+    shown
+}
+
+/// What TLS failed of, and what to try.
+#[cfg(feature = "tls")]
+pub(super) fn of_tls(source: &io::Error) -> &'static str {
+    use tokio_rustls::rustls::{AlertDescription, CertificateError, Error, InvalidMessage};
+
+    let Some(error) = super::inside::<Error>(source) else { return "" };
+    match error {
+        Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
+            ": what came is no TLS; if the server has none at this port, try ws://"
+        }
+        Error::InvalidCertificate(error) => match error {
+            CertificateError::UnknownIssuer => {
+                ": the authority of its certificate is not trusted; trust it by Client::tls, if it is yours"
+            }
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                ": its certificate has expired"
+            }
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                ": its certificate is not valid yet; is the clock right?"
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                ": its certificate is for another name"
+            }
+            CertificateError::Revoked => ": its certificate was revoked",
+            _ => ": its certificate was not accepted",
+        },
+        Error::AlertReceived(AlertDescription::CertificateRequired) => {
+            ": the server wants a certificate of the client, which Client::tls can have"
+        }
+        Error::AlertReceived(_) => ": the server ended it with an alert",
+        _ => "",
+    }
+}
+
+#[cfg(not(feature = "tls"))]
+pub(super) fn of_tls(_: &io::Error) -> &'static str {
+    ""
+}
