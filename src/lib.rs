@@ -37,7 +37,7 @@
 //! | I have | I use | features |
 //! |---|---|---|
 //! | a `ws://` URL | [`connect`]; with header fields, subprotocols, a time limit: [`Client`] | `connect` |
-//! | a `wss://` URL | the same; it trusts what the platform trusts, or what [`Client::tls`] is given | `connect`, `platform-roots` or `tls` |
+//! | a `wss://` URL | the same; it trusts what the platform trusts, or what [`Client::tls`] is given | `connect`; `platform-roots` (with `ring`, unless the application chooses its cryptography) or `tls` |
 //! | a proxy in between (HTTP CONNECT, SOCKS5) | [`Client::proxy`] | `connect`, `proxy` |
 //! | a TLS stream, a Unix socket, any connection to the server | [`Client::over`] | `connect` |
 //! | a tower stack: hyper-util's client, tonic's channel | [`Client::connector`] | `connector` |

@@ -228,6 +228,11 @@ impl Client {
     /// The configuration of TLS for `wss://`, and for a proxy that is itself reached by TLS. Default: with the feature
     /// `platform-roots`, what the platform trusts; else there is none, and `wss://` is an error.
     ///
+    /// The cryptography of that default is the one that the process has installed
+    /// ([`CryptoProvider::install_default`](crate::rustls::crypto::CryptoProvider::install_default)); else the one that rustls is
+    /// built with, where that is one alone; with the feature `ring`, ring. If there is none, `wss://` is
+    /// [`ConnectError::Unsupported`]. Connecting installs none.
+    ///
     /// What is offered by ALPN is replaced: `http/1.1`, or `h2` for `http2`.
     #[cfg(feature = "tls")]
     #[must_use]
