@@ -13,6 +13,7 @@ use std::thread;
 
 use serde::{Deserialize, Serialize};
 
+use crate::READ_BUFFER;
 use crate::cost::{self, COLUMNS, Column};
 use crate::frames::{self, Contender, Kind, Visitor};
 use crate::inside;
@@ -125,7 +126,7 @@ pub fn frames(args: &[String]) -> Result<(), String> {
     impl Visitor for Work<'_> {
         fn visit<C: Contender>(&mut self) {
             if C::NAME == self.who {
-                self.done = cost::batch::<C>(self.column, self.size)(self.frames);
+                self.done = cost::batch::<C>(self.column, self.size, READ_BUFFER)(self.frames);
             }
         }
     }

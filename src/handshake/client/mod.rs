@@ -87,6 +87,19 @@ pub async fn connect<U: ToUri>(
 /// Sec-WebSocket-Accept against the key that was sent, no extension, and no subprotocol but one that was asked for. Any
 /// other status is [`ConnectError::Rejected`]; redirections are not followed, as the section leaves it.
 ///
+/// # Limits
+///
+/// 64 KiB for the head of an answer, 16 KiB for its first line, 256 header fields, 16 interim answers (1xx) before it: more is
+/// [`ConnectError::TooLong`]. Where the server refuses, up to 1 KiB of the body is waited for, for a second at most. 30 seconds for the
+/// whole, see [`time_limit`](Self::time_limit).
+///
+/// # Logging
+///
+/// By `tracing`: a span `connect` at DEBUG with `host`, `port` and `scheme`; in it, at DEBUG, how it ends (a refusal has its `status`).
+/// Nothing of a query, of header fields, subprotocols or bodies is logged.
+///
+/// # Credentials
+///
 /// User and password in a URI become Basic authentication (RFC 7617), and stay out of Host. A fragment is an error.
 ///
 /// # Examples
@@ -204,7 +217,8 @@ impl Client {
     ///
     /// # Panics
     ///
-    /// With a limit, connecting panics in a runtime without timers.
+    /// With a limit, connecting panics in a runtime without timers. Without one, it does where the server refuses, because the
+    /// body that explains it has a limit of its own.
     #[must_use]
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = limit;

@@ -254,7 +254,7 @@ impl<S> Drop for OwnedWriteHalf<S> {
         let panics = std::thread::panicking();
         shared.left.store(if panics { Left::PANIC } else { Left::CLOSE }, SeqCst);
         shared.must_push.store(true, Relaxed);
-        if !panics && shared.has_ended.load(SeqCst) {
+        if !panics {
             shared.do_what_is_left();
         }
         shared.waiting.wake(Side::Reader);

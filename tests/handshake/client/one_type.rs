@@ -1,5 +1,7 @@
 //! One type for the streams of both kinds of HTTP.
 
+// The crate's own `http`, for those who have no other.
+use fastwebsockets_stream::http::Uri;
 use fastwebsockets_stream::{Client, ClientIo, ClientStream, Role, Upgrader, WebSocketStream};
 use futures_util::FutureExt;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -15,7 +17,8 @@ async fn streams_of_both_kinds_go_into_one_list_and_echo() {
     let mut streams: Vec<ClientStream> = Vec::new();
     for http in [Http::One, Http::Two] {
         let mut server = Server::new(http, Upgrader::new(binary())).await;
-        let (client, uri) = (Client::new(binary()), format!("ws://{}/", server.address));
+        let client = Client::new(binary());
+        let uri: Uri = format!("ws://{}/", server.address).parse().unwrap();
         streams.push(match http {
             Http::Two => client.http2(&uri).await.unwrap().connect(&uri).await.unwrap().0.into(),
             _ => client.connect(&uri).await.unwrap().0.into(),
