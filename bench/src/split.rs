@@ -13,6 +13,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use crate::READ_BUFFER;
 use crate::cost::{self, Batch, COLUMNS};
+use crate::frames::Visitor;
+use crate::instructions;
 use crate::link::{adopt, runtime};
 use crate::memory::pattern;
 use crate::options::Options;
@@ -34,6 +36,12 @@ const BATCH: Duration = Duration::from_millis(1);
 
 /// Bytes each way in a sample of the contention.
 const BOTH_WAYS: usize = 8 << 20;
+
+/// Both ways to have halves.
+pub fn visit_all(visitor: &mut impl Visitor) {
+    visitor.visit::<(IntoSplit,)>();
+    visitor.visit::<(TokioSplit,)>();
+}
 
 trait Split {
     const NAME: &'static str;
@@ -273,6 +281,19 @@ fn crossing(options: &Options, rounds: usize, table: &mut Table, results: &mut R
     }
 }
 
+/// Of the smallest frames, which have the least work beside the lock. What no load moves; nothing without valgrind.
+fn instructions(options: &Options, table: &mut Table, results: &mut Results) {
+    let size = SIZES[0];
+    for column in
+        COLUMNS.iter().filter(|column| options.wants_column(column.name) && options.wants_size(size))
+    {
+        let count = |who| instructions::count_one(who, column, size).map(|count| (who, vec![count]));
+        let counts = [IntoSplit::NAME, TokioSplit::NAME, <Ours as Peer>::NAME].map(count);
+        let [Ok(ours), Ok(tokio), Ok(whole)] = counts else { return };
+        report(column.name, size, &[ours, tokio, whole], "instructions", table, results);
+    }
+}
+
 /// Ours comes first, what it is held against second.
 fn report(
     column: &str,
@@ -300,10 +321,12 @@ fn report(
 
 pub fn run(options: &Options, results: &mut Results) {
     let rounds = if options.quick { 20 } else { 100 };
-    let mut progress = Progress::new("split", 2);
+    let mut progress = Progress::new("split", 3);
     let mut table = Table::new(["payload", "column", "who", "time", "of tokio's", "holds"]).left(3);
     progress.step("alone");
     alone(options, rounds, &mut table, results);
+    progress.step("instructions");
+    instructions(options, &mut table, results);
     progress.step("both ways");
     crossing(options, rounds, &mut table, results);
     drop(progress);
