@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use crate::OpCode;
 
+/// Without one, `Instant::now` panics.
+const HAS_CLOCK: bool = !cfg!(all(target_arch = "wasm32", target_os = "unknown"));
+
 /// What the thread's pool has buffers for.
 const MAX_WRITE_BUFFER: u32 = 64 * 1024;
 
@@ -185,6 +188,7 @@ impl Config {
     /// Long enough for a peer with a full queue on a slow link, short enough not to hold up a restart. It is also how long,
     /// at most, a task keeps the transport of a stream that was [dropped](crate#dropping-it) after its Close.
     /// [`Duration::MAX`] waits without a limit, and needs no timer; a socket is then closed as soon as its stream is dropped.
+    /// So it is, whatever the limit, on `wasm32-unknown-unknown`, which [has no clock](crate#where-it-runs).
     #[must_use]
     pub fn close_timeout(mut self, limit: Duration) -> Self {
         self.close_timeout = limit.into();
@@ -226,7 +230,7 @@ impl Config {
     }
 
     pub(crate) fn close_limit(&self) -> Duration {
-        self.close_timeout.into()
+        if HAS_CLOCK { self.close_timeout.into() } else { Duration::MAX }
     }
 }
 

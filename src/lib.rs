@@ -5,7 +5,8 @@
 //! [`tokio::io::copy`]) runs over it as it runs over a TCP connection, through every proxy, load balancer and
 //! browser that speaks WebSocket.
 //!
-//! ```
+#![cfg_attr(feature = "fastwebsockets", doc = "```")]
+#![cfg_attr(not(feature = "fastwebsockets"), doc = "```ignore")]
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> std::io::Result<()> {
 //! # let (near, far) = tokio::io::duplex(1024);
@@ -31,12 +32,12 @@
 //! # Getting connected
 //!
 //! The core begins where the handshake (RFC 6455, section 4) has ended. For what comes before, there are these ways; each is
-//! behind a feature, none of them on by default, and each takes the one [`Config`].
+//! behind a feature, none of them on by default but `fastwebsockets`, and each takes the one [`Config`].
 //!
 //! | I have | I use | features |
 //! |---|---|---|
 //! | a `ws://` URL | [`connect`]; with header fields, subprotocols, a time limit: [`Client`] | `connect` |
-//! | a `wss://` URL | the same; it trusts what the platform trusts, or what [`Client::tls`] is given | `connect`, `platform-roots` or `tls` |
+//! | a `wss://` URL | the same; it trusts what the platform trusts, or what [`Client::tls`] is given | `connect`; `platform-roots` (with `ring`, unless the application chooses its cryptography) or `tls` |
 //! | a proxy in between (HTTP CONNECT, SOCKS5) | [`Client::proxy`] | `connect`, `proxy` |
 //! | a TLS stream, a Unix socket, any connection to the server | [`Client::over`] | `connect` |
 //! | a tower stack: hyper-util's client, tonic's channel | [`Client::connector`] | `connector` |
@@ -47,7 +48,7 @@
 //! | a hyper service | [`upgrade`], [`Upgrader`] | `upgrade`; `http2` for RFC 8441 |
 //! | an axum router | [`axum::WebSocketUpgrade`] | `axum`; `http2` for RFC 8441 |
 //! | a tonic server | [`Listener::incoming`] | `listener`, `tonic` |
-//! | a [`fastwebsockets::WebSocket`] | [`WebSocketStream::new`], [`with_config`](WebSocketStream::with_config) | |
+//! | a [`fastwebsockets::WebSocket`] | [`WebSocketStream::new`], [`with_config`](WebSocketStream::with_config) | `fastwebsockets` |
 //! | anything else after its handshake | [`WebSocketStream::from_transport`] | |
 //! | a test, and no network | [`duplex()`] | `test-util` |
 //!
@@ -134,6 +135,16 @@
 //! before the process ends, [`Http2::wait_idle`] waits until every one of them has ended. Over a transport of your own, read to the
 //! end before you drop the stream.
 //!
+//! # Where it runs
+//!
+//! The core (`default-features = false`) runs over any transport, and begins with [`WebSocketStream::from_transport`]. It needs no
+//! sockets and no threads, and of a runtime only the timer, for the time limits. 32 bits are enough: a frame of 5 GiB streams
+//! there as anywhere.
+//!
+//! In a browser (`wasm32-unknown-unknown`) masking keys come from the browser's `crypto`, by `wasm-bindgen`. There is no clock that
+//! tokio could use: [`close`](WebSocketStream::close) has no time limit there, so put one of the browser's around it; and
+//! [`Config::keep_alive`] and [`Config::stall_timeout`] panic when they are needed.
+//!
 //! # Errors
 //!
 //! All are [`std::io::Error`]. What this crate adds is an [`Error`] inside, which says what came, what was expected, and
@@ -181,8 +192,6 @@ pub use frame::close::CloseFrame;
 pub use frame::close_code::CloseCode;
 pub use frame::opcode::OpCode;
 pub use frame::role::Role;
-#[cfg(feature = "connector")]
-pub use handshake::Connector;
 #[cfg(any(feature = "listener", feature = "connect"))]
 pub use handshake::MaybeTlsStream;
 #[cfg(feature = "proxy")]
@@ -192,7 +201,9 @@ pub use handshake::axum;
 #[cfg(feature = "listener")]
 pub use handshake::{Accepted, Incoming, Listener, ListenerAddr, Opened, Requests, UpgradeRequest};
 #[cfg(feature = "connect")]
-pub use handshake::{Client, ConnectError, Phase, ProxyError, ToUri, connect};
+pub use handshake::{Client, ClientIo, ClientStream, ConnectError, Phase, ProxyError, ToUri, connect};
+#[cfg(feature = "connector")]
+pub use handshake::{Connector, ConnectorStream};
 #[cfg(all(feature = "connect", feature = "http2"))]
 pub use handshake::{Http2, Http2Stream};
 #[cfg(any(feature = "upgrade", feature = "listener"))]
@@ -200,6 +211,13 @@ pub use handshake::{Origins, Rejection, Upgrader};
 #[cfg(feature = "upgrade")]
 pub use handshake::{Upgrade, UpgradedIo, UpgradedStream, is_upgrade_request, upgrade};
 pub use stream::{OwnedReadHalf, OwnedWriteHalf, Parts, ReuniteError, WebSocketStream};
+#[cfg(feature = "tls")]
+#[doc(no_inline)]
+pub use tokio_rustls::rustls;
+
+/// The version of http whose types requests, responses and their fields are.
+#[cfg(any(feature = "upgrade", feature = "listener", feature = "connect"))]
+pub use http;
 
 /// The version of fastwebsockets whose types [`WebSocketStream::new`] and the conversions take.
 #[cfg(feature = "fastwebsockets")]

@@ -113,7 +113,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     ///
     /// # Panics
     ///
-    /// On a runtime without a timer, unless the limit is [`Duration::MAX`].
+    /// On a runtime without a timer, unless the limit is [`Duration::MAX`], or there is [no clock](crate#where-it-runs).
     ///
     /// # Examples
     ///

@@ -150,6 +150,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         stream
     }
 
+    /// Puts the transport into another one, which departs in its own way, and lingers as before.
+    #[cfg(feature = "connect")]
+    pub(crate) fn with_transport_in<T>(
+        self,
+        wrap: impl FnOnce(S) -> T,
+        depart: fn(&mut WebSocketStream<T>),
+    ) -> WebSocketStream<T>
+    where
+        T: AsyncRead + AsyncWrite + Unpin,
+    {
+        let Parts { transport, role, unread, unsent, state, depart: _, lingers } = self.into_parts();
+        let transport = wrap(transport);
+        WebSocketStream::from_parts(Parts { transport, role, unread, unsent, state, depart, lingers })
+    }
+
     /// Puts another transport in place of this one, with what had been read from it ahead of this stream.
     #[cfg(feature = "upgrade")]
     #[allow(clippy::result_large_err)] // As for `try_into_inner`.

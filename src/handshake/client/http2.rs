@@ -26,6 +26,7 @@ use crate::WebSocketStream;
 use link::{Link, Unanswered};
 use reopen::Shared;
 pub use stream::Http2Stream;
+pub(super) use stream::leave;
 
 /// The longest wait for SETTINGS, which a server sends before anything else.
 const FOR_SETTINGS: Duration = Duration::from_secs(5);
@@ -188,7 +189,7 @@ impl Http2 {
             let (mut head, mut body) = response.into_parts();
             head.version = Version::HTTP_2;
             let mut start = Vec::new();
-            let _ = deadline.cut(timeout(PATIENCE, read_start(&mut body, &mut start))).await;
+            deadline.cut(read_start(&mut body, &mut start)).await;
             return Err(ConnectError::rejected(target, Response::from_parts(head, start.into())));
         }
         response::check_chosen(response.headers(), &client.subprotocols, target)?;
@@ -356,5 +357,5 @@ async fn read_start(body: &mut Incoming, start: &mut Vec<u8>) {
             start.extend_from_slice(&data[..data.len().min(MAX_BODY - start.len())]);
         }
     };
-    let _ = tokio::time::timeout(super::http1::PATIENCE, reading).await;
+    let _ = timeout(PATIENCE, reading).await;
 }

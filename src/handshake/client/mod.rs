@@ -1,12 +1,15 @@
 //! The client's side of the opening handshake (RFC 6455, section 4.1; over HTTP/2, RFC 8441).
 
+mod connecting;
 #[cfg(feature = "connector")]
 mod connector;
 mod dial;
 mod error;
+mod fields;
 mod http1;
 #[cfg(feature = "http2")]
 mod http2;
+mod io;
 #[cfg(feature = "proxy")]
 mod proxy;
 mod response;
@@ -17,28 +20,28 @@ mod to_uri;
 mod uri;
 
 use std::fmt;
-use std::future::Future;
 use std::time::Duration;
 
 use http::Response;
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderName, HeaderValue};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tracing::Instrument;
 
 #[cfg(feature = "connector")]
-pub use connector::Connector;
+pub use connector::{Connector, ConnectorStream};
 pub use error::{ConnectError, Phase, ProxyError};
 #[cfg(feature = "http2")]
 pub use http2::{Http2, Http2Stream};
+pub use io::{ClientIo, ClientStream};
 #[cfg(feature = "proxy")]
 pub use proxy::Proxy;
 pub use to_uri::ToUri;
 
 use super::deadline::Deadline;
 use super::ending;
-use super::headers;
 use super::transport::MaybeTlsStream;
 use crate::{Config, WebSocketStream};
+use connecting::logged;
+use fields::Unusable;
 use http1::Upgrade;
 use uri::Target;
 
@@ -84,6 +87,19 @@ pub async fn connect<U: ToUri>(
 /// Sec-WebSocket-Accept against the key that was sent, no extension, and no subprotocol but one that was asked for. Any
 /// other status is [`ConnectError::Rejected`]; redirections are not followed, as the section leaves it.
 ///
+/// # Limits
+///
+/// 64 KiB for the head of an answer, 16 KiB for its first line, 256 header fields, 16 interim answers (1xx) before it: more is
+/// [`ConnectError::TooLong`]. Where the server refuses, up to 1 KiB of the body is waited for, for a second at most. 30 seconds for the
+/// whole, see [`time_limit`](Self::time_limit).
+///
+/// # Logging
+///
+/// By `tracing`: a span `connect` at DEBUG with `host`, `port` and `scheme`; in it, at DEBUG, how it ends (a refusal has its `status`).
+/// Nothing of a query, of header fields, subprotocols or bodies is logged.
+///
+/// # Credentials
+///
 /// User and password in a URI become Basic authentication (RFC 7617), and stay out of Host. A fragment is an error.
 ///
 /// # Examples
@@ -115,14 +131,6 @@ pub struct Client {
     tls: Option<std::sync::Arc<tokio_rustls::rustls::ClientConfig>>,
     #[cfg(feature = "proxy")]
     proxy: Option<Proxy>,
-}
-
-/// A header field that is none.
-#[derive(Clone)]
-struct Unusable {
-    number: usize,
-    name: Option<HeaderName>,
-    reason: String,
 }
 
 impl Client {
@@ -209,7 +217,8 @@ impl Client {
     ///
     /// # Panics
     ///
-    /// With a limit, connecting panics in a runtime without timers.
+    /// With a limit, connecting panics in a runtime without timers. Without one, it does where the server refuses, because the
+    /// body that explains it has a limit of its own.
     #[must_use]
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = limit;
@@ -218,6 +227,11 @@ impl Client {
 
     /// The configuration of TLS for `wss://`, and for a proxy that is itself reached by TLS. Default: with the feature
     /// `platform-roots`, what the platform trusts; else there is none, and `wss://` is an error.
+    ///
+    /// The cryptography of that default is the one that the process has installed
+    /// ([`CryptoProvider::install_default`](crate::rustls::crypto::CryptoProvider::install_default)); else the one that rustls is
+    /// built with, where that is one alone; with the feature `ring`, ring. If there is none, `wss://` is
+    /// [`ConnectError::Unsupported`]. Connecting installs none.
     ///
     /// What is offered by ALPN is replaced: `http/1.1`, or `h2` for `http2`.
     #[cfg(feature = "tls")]
@@ -305,68 +319,6 @@ impl Client {
         logged(target, connecting).await
     }
 
-    /// What Host, or `:authority`, says.
-    fn host_or(&self, target: &Target) -> Result<HeaderValue, ConnectError> {
-        match self.headers.iter().enumerate().find(|(_, (name, _))| name == header::HOST) {
-            Some((_, (_, host))) if uri::is_host(host.as_bytes()) => Ok(host.clone()),
-            Some((index, (name, _))) => Err(ConnectError::Header {
-                number: index + 1,
-                name: Some(name.clone()),
-                reason: "it is no host with a port or without".into(),
-            }),
-            None => HeaderValue::try_from(&target.authority).map_err(|_| ConnectError::Uri {
-                uri: target.authority.clone(),
-                reason: "its host cannot stand in a header field".into(),
-            }),
-        }
-    }
-
-    /// Adds what the caller has asked for: subprotocols, credentials, fields.
-    fn add_fields(&self, fields: &mut HeaderMap, target: &Target) -> Result<(), ConnectError> {
-        for (index, name) in self.subprotocols.iter().enumerate() {
-            let refuse = |reason| Err(ConnectError::Subprotocol { number: index + 1, reason });
-            // "The elements that comprise this value MUST be non-empty strings with characters in the range U+0021 to
-            // U+007E not including separator characters [...] and MUST all be unique strings." (item 10)
-            if !headers::is_token(name.as_bytes()) {
-                return refuse("it is not a token (RFC 9110, section 5.6.2)");
-            }
-            if self.subprotocols[..index].contains(name) {
-                return refuse("it is there twice");
-            }
-        }
-        if let Ok(names) = HeaderValue::try_from(self.subprotocols.join(", "))
-            && !names.is_empty()
-        {
-            fields.insert(header::SEC_WEBSOCKET_PROTOCOL, names);
-        }
-        if let Some(Unusable { number, name, reason }) = self.unusable.clone() {
-            return Err(ConnectError::Header { number, name, reason });
-        }
-        for (index, (name, value)) in self.headers.iter().enumerate() {
-            let refuse = |reason: &str| {
-                let (number, name) = (index + 1, Some(name.clone()));
-                Err(ConnectError::Header { number, name, reason: reason.to_owned() })
-            };
-            if headers::is_reserved(name) {
-                return refuse("it belongs to the handshake");
-            }
-            let single = [header::HOST, header::AUTHORIZATION];
-            if single.contains(name) && self.headers[..index].iter().any(|(earlier, _)| earlier == name) {
-                return refuse("it can be there only once");
-            }
-            // Host is there already.
-            if name != header::HOST && fields.try_append(name, value.clone()).is_err() {
-                return refuse("there are too many");
-            }
-        }
-        if let Some(basic) = &target.basic
-            && !fields.contains_key(header::AUTHORIZATION)
-        {
-            fields.insert(header::AUTHORIZATION, basic.clone());
-        }
-        Ok(())
-    }
-
     fn deadline(&self) -> Deadline {
         Deadline::after(self.time_limit)
     }
@@ -383,42 +335,4 @@ impl fmt::Debug for Client {
         debug.field("proxy", &self.proxy);
         debug.finish_non_exhaustive()
     }
-}
-
-impl Deadline {
-    /// Waits for something on the way to a server (or a proxy), but not longer than this.
-    async fn keep<T>(
-        self,
-        phase: Phase,
-        host: &str,
-        port: u16,
-        work: impl Future<Output = Result<T, ConnectError>>,
-    ) -> Result<T, ConnectError> {
-        let late = || ConnectError::TimedOut { host: host.to_owned(), port, limit: self.limit, phase };
-        self.cut(work).await.unwrap_or_else(|| Err(late()))
-    }
-}
-
-/// Does it within the span of a connection, and logs how it ends: no query, no value of a field, nothing that the server says.
-async fn logged<T>(
-    target: &Target,
-    connecting: impl Future<Output = Result<T, ConnectError>>,
-) -> Result<T, ConnectError> {
-    let scheme = if target.secure { "wss" } else { "ws" };
-    let span = tracing::debug_span!("connect", host = target.host, port = target.port, scheme);
-    let logging = async {
-        let connected = connecting.await;
-        match &connected {
-            Ok(_) => tracing::debug!("the WebSocket is open"),
-            Err(ConnectError::Rejected { response, .. }) => {
-                tracing::debug!(status = response.status().as_u16(), "the server has refused the upgrade");
-            }
-            Err(ConnectError::TimedOut { limit, phase, .. }) => {
-                tracing::debug!(?limit, %phase, "the time limit has passed");
-            }
-            Err(error) => tracing::debug!(kind = %error.kind(), "connecting has failed"),
-        }
-        connected
-    };
-    logging.instrument(span).await
 }

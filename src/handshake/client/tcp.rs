@@ -3,9 +3,10 @@
 mod race;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use tokio::net::{TcpStream, lookup_host};
+use tracing::{debug, field};
 
 use super::{Client, ConnectError, Deadline, MaybeTlsStream, Phase};
 use crate::handshake::socket;
@@ -22,6 +23,7 @@ pub(super) async fn connect(
     let delay = race::delay(&addresses, deadline.at.is_some());
     let racing = async { race::race(addresses, delay, TcpStream::connect).await.map_err(failed) };
     let tcp = deadline.keep(Phase::Connect, host, port, racing).await?;
+    debug!(host, address = tcp.peer_addr().ok().map(field::display), "TCP is connected");
     socket::prepare(&tcp, &client.config).map_err(|error| failed((Vec::new(), error)))?;
     Ok(MaybeTlsStream::Tcp(tcp))
 }
@@ -32,10 +34,14 @@ pub(super) async fn resolve(
     port: u16,
     deadline: Deadline,
 ) -> Result<Vec<SocketAddr>, ConnectError> {
-    let failed = |source| ConnectError::Resolve { host: host.to_owned(), port, source };
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(address, port)]);
+    }
     let resolving = async {
-        let found = lookup_host((host, port)).await.map_err(failed)?;
+        let found = lookup_host((host, port)).await;
+        let found = found.map_err(|source| ConnectError::Resolve { host: host.to_owned(), port, source })?;
         let addresses = race::interleave(found);
+        debug!(host, addresses = addresses.len(), "the name is resolved");
         if addresses.is_empty() { Err(no_address(host, port)) } else { Ok(addresses) }
     };
     deadline.keep(Phase::Resolve, host, port, resolving).await

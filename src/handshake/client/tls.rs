@@ -1,14 +1,21 @@
 //! TLS by rustls, around a transport that is there.
 
+#[cfg(feature = "platform-roots")]
+mod platform;
+
 use std::io;
 use std::sync::Arc;
 
 use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::{TlsConnector, TlsStream};
+use tracing::{debug, field};
 
 use super::{Client, ConnectError, MaybeTlsStream};
+use crate::handshake::headers::excerpt;
 use crate::handshake::transport::TLS_BUFFER;
+#[cfg(feature = "platform-roots")]
+use platform::config as platform;
 
 /// Everything but the transport.
 pub(super) struct Tls<'a> {
@@ -43,38 +50,19 @@ impl<'a> Tls<'a> {
     pub(super) async fn handshake(self, io: MaybeTlsStream) -> Result<MaybeTlsStream, ConnectError> {
         let connecting = self.connector.connect_with(self.name, io, |tls| tls.set_buffer_limit(TLS_BUFFER));
         match connecting.await {
-            Ok(tls) => Ok(MaybeTlsStream::Tls(Box::new(TlsStream::Client(tls)))),
+            Ok(tls) => {
+                let session = tls.get_ref().1;
+                debug!(
+                    host = self.host,
+                    version = session.protocol_version().map(field::debug),
+                    alpn = session.alpn_protocol().map(excerpt),
+                    "TLS is established"
+                );
+                Ok(MaybeTlsStream::Tls(Box::new(TlsStream::Client(tls))))
+            }
             Err(source) => Err(ConnectError::Tls { host: self.host.to_owned(), port: self.port, source }),
         }
     }
-}
-
-/// What the platform trusts, loaded once.
-#[cfg(feature = "platform-roots")]
-fn platform(host: &str, port: u16) -> Result<Arc<ClientConfig>, ConnectError> {
-    use std::sync::OnceLock;
-
-    use rustls_platform_verifier::BuilderVerifierExt;
-    use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
-    use tokio_rustls::rustls::{self, ConfigBuilder};
-
-    fn load() -> Result<ClientConfig, rustls::Error> {
-        // Not `ClientConfig::builder`, which panics where there is no default or more than one to choose from.
-        let provider = CryptoProvider::get_default().cloned();
-        let provider = provider.unwrap_or_else(|| Arc::new(ring::default_provider()));
-        ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .and_then(ConfigBuilder::with_platform_verifier)
-            .map(|builder| builder.with_no_client_auth())
-    }
-
-    static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
-    if let Some(config) = CONFIG.get() {
-        return Ok(config.clone());
-    }
-    let failed = |error| ConnectError::Tls { host: host.to_owned(), port, source: io::Error::other(error) };
-    let config = Arc::new(load().map_err(failed)?);
-    Ok(CONFIG.get_or_init(|| config).clone())
 }
 
 #[cfg(not(feature = "platform-roots"))]

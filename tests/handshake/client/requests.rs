@@ -44,6 +44,119 @@ async fn request_is_the_one_of_the_rfc() {
 }
 
 #[tokio::test]
+async fn request_is_these_octets() {
+    let client = Client::new(config())
+        .subprotocols(["one", "two"])
+        .header("x-api-key", "k")
+        .header(header::ORIGIN, "https://example.com")
+        .header("WWW-Id", "3");
+    let (head, port) = request(&client, "ws://u:p@localhost:PORT/chat?a=b").await;
+    let key = fields(&head, "sec-websocket-key")[0];
+    assert_eq!(
+        head,
+        format!(
+            "GET /chat?a=b HTTP/1.1\r\n\
+             Host: localhost:{port}\r\n\
+             Connection: Upgrade\r\n\
+             Upgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: {key}\r\n\
+             Sec-WebSocket-Protocol: one, two\r\n\
+             X-Api-Key: k\r\n\
+             Origin: https://example.com\r\n\
+             WWW-Id: 3\r\n\
+             Authorization: Basic dTpw\r\n\r\n"
+        )
+    );
+}
+
+/// As `http`'s own builders take them.
+#[tokio::test]
+async fn name_and_value_of_a_field_may_be_of_any_type_that_becomes_one() {
+    let client = Client::new(config())
+        .header("X-A", "1")
+        .header(String::from("x-a"), String::from("2"))
+        .header(&b"x-a"[..], &b"3"[..])
+        .header(HeaderName::from_static("x-a"), HeaderValue::from_static("4"))
+        .header(&header::ORIGIN, 5)
+        .header(header::COOKIE, &HeaderValue::from_static("id=secret"));
+    assert!(!format!("{client:?}").contains("secret"));
+    let (head, _) = request(&client, "ws://localhost:PORT/").await;
+    assert_eq!(fields(&head, "x-a"), ["1", "2", "3", "4"]);
+    assert_eq!(fields(&head, "origin"), ["5"]);
+}
+
+#[tokio::test]
+async fn field_that_is_none_is_refused_before_anything_is_dialled() {
+    let good = || Client::new(config()).header("x-good", "1");
+    for (client, number, name) in [
+        (good().header("x bad", "secret"), 2, None),
+        (good().header("", "secret"), 2, None),
+        (good().header("x:bad", "secret"), 2, None),
+        (good().header("x-bad", "secret\r\nX: y"), 2, Some("x-bad")),
+        (good().header("x-bad", "secret\0"), 2, Some("x-bad")),
+        (
+            good().header("x-bad", "secret\n").header("x bad", "secret").header("x-good", "2"),
+            2,
+            Some("x-bad"),
+        ),
+        (good().header("host", ""), 2, Some("host")),
+        (good().header("host", "a b"), 2, Some("host")),
+        (good().header("host", "secret@host"), 2, Some("host")),
+        (good().header("host", "host:99999"), 2, Some("host")),
+        (good().header("host", "host/path"), 2, Some("host")),
+    ] {
+        let error = client.connect("ws://nowhere.invalid").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error:?}");
+        let ConnectError::Header { number: found, name: called, .. } = &error else { panic!("{error:?}") };
+        assert_eq!((*found, called.as_ref().map(HeaderName::as_str)), (number, name));
+        let text = error.to_string();
+        assert!(text.starts_with("header field number 2") && !text.contains("secret"), "{text}");
+        assert!(client.connector("/").is_err());
+        assert!(client.over(tokio::io::duplex(1).0, "ws://host").await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn uri_may_be_text_or_a_uri() {
+    let client = Client::new(config());
+    let (port, server) = answer(|head| switching(head, "").into_bytes()).await;
+    let uri: http::Uri = format!("ws://us%40er:pass@localhost:{port}/x?y").parse().unwrap();
+    client.connect(&uri).await.unwrap();
+    let head = server.await.unwrap();
+    assert!(head.starts_with("GET /x?y HTTP/1.1\r\n"), "{head}");
+    assert_eq!(fields(&head, "authorization"), ["Basic dXNAZXI6cGFzcw=="]);
+    assert_eq!(fields(&head, "host"), [format!("localhost:{port}")]);
+
+    let text = format!("http://host:{port}");
+    let refusals = [
+        client.connect(&*text).await,
+        client.connect(&&*text).await,
+        client.connect(&text).await,
+        client.connect(std::borrow::Cow::from(&text)).await,
+        client.connect(text.clone().into_boxed_str()).await,
+        client.connect(text.parse::<http::Uri>().unwrap()).await,
+        client.connect(text).await,
+    ];
+    for refusal in refusals {
+        assert!(refusal.unwrap_err().to_string().contains("\"http\""));
+    }
+    for (uri, reason) in [
+        ("/path", "no scheme"),
+        ("host:80", "no scheme"),
+        ("*", "no scheme"),
+        ("ws://host:x/", "port"),
+        ("https://user:secret@host/", "\"https\""),
+    ] {
+        let Ok(parsed) = uri.parse::<http::Uri>() else { continue };
+        let error = client.connect(parsed).await.unwrap_err();
+        assert!(error.to_string().contains(reason) && !error.to_string().contains("secret"), "{error}");
+    }
+    let connected = fastwebsockets_stream::connect(uri.to_string() + "#fragment", config()).await;
+    assert!(connected.unwrap_err().to_string().contains("fragment"));
+}
+
+#[tokio::test]
 async fn user_and_password_become_basic_and_stay_out_of_host() {
     let client = Client::new(config());
     let (head, port) = request(&client, "ws://us%40er:p%3Ass@localhost:PORT/").await;

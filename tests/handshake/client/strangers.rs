@@ -10,6 +10,9 @@ use crate::support::client::{
     accept_by_hand, answer, assert_echo, config, read_head, serve, soon, switching,
 };
 
+/// Makes an answer for the head of a request.
+type Answer = Box<dyn FnOnce(&str) -> Vec<u8> + Send>;
+
 /// What the client tells of a server at localhost that answers with this and closes.
 async fn told(octets: impl FnOnce(&str) -> Vec<u8> + Send + 'static) -> (ConnectError, u16) {
     let (port, server) = answer(octets).await;
@@ -141,14 +144,13 @@ async fn head_is_taken_up_to_its_limits_and_refused_beyond() {
             switching(head, "").replace("Switching Protocols", &reason).into_bytes()
         }
     };
-    let right: [Box<dyn FnOnce(&str) -> Vec<u8> + Send>; 3] =
-        [Box::new(fields(256)), Box::new(size(64 * 1024)), Box::new(line(16 * 1024))];
+    let right: [Answer; 3] = [Box::new(fields(256)), Box::new(size(64 * 1024)), Box::new(line(16 * 1024))];
     for right in right {
         let (port, server) = answer(right).await;
         connect(format!("ws://localhost:{port}"), config()).await.unwrap();
         server.await.unwrap();
     }
-    let wrong: [(Box<dyn FnOnce(&str) -> Vec<u8> + Send>, &str); 3] = [
+    let wrong: [(Answer, &str); 3] = [
         (Box::new(fields(257)), "more than 256 header fields"),
         (Box::new(size(64 * 1024 + 1)), "more than 65536 bytes in its head"),
         (Box::new(line(16 * 1024 + 2)), "more than 16384 bytes in its first line"),

@@ -9,6 +9,8 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, 
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 /// An authority that exists only for one test.
@@ -51,14 +53,32 @@ impl Authority {
         self.acceptor_of(params, &[])
     }
 
+    /// A server that wants a certificate of the client, by this authority.
+    pub fn demanding_acceptor(&self, name: &str) -> TlsAcceptor {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.certificate.clone()).unwrap();
+        let provider = Arc::new(default_provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider).build().unwrap();
+        self.acceptor_with(CertificateParams::new([name.to_owned()]).unwrap(), &[], verifier)
+    }
+
     fn acceptor_of(&self, params: CertificateParams, protocols: &[&[u8]]) -> TlsAcceptor {
+        self.acceptor_with(params, protocols, WebPkiClientVerifier::no_client_auth())
+    }
+
+    fn acceptor_with(
+        &self,
+        params: CertificateParams,
+        protocols: &[&[u8]],
+        verifier: Arc<dyn ClientCertVerifier>,
+    ) -> TlsAcceptor {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
-            .with_no_client_auth()
+            .with_client_cert_verifier(verifier)
             .with_single_cert(vec![certificate.der().clone()], key)
             .unwrap();
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();

@@ -10,7 +10,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Level, Metadata, Subscriber};
 
-/// An event of this crate's.
+/// An event or a span of this crate's.
 #[derive(Clone, Debug)]
 pub struct Event {
     pub level: Level,
@@ -27,6 +27,7 @@ impl Event {
 }
 
 static EVENTS: Mutex<Vec<Event>> = Mutex::new(Vec::new());
+static SPANS: Mutex<Vec<Event>> = Mutex::new(Vec::new());
 static NEW: Notify = Notify::const_new();
 
 /// Events go here from now on. A test sees those of its own thread, so it must be its runtime's only one.
@@ -37,8 +38,17 @@ pub fn install() {
 
 /// Those of this test so far.
 pub fn events() -> Vec<Event> {
+    of_this_test(&EVENTS)
+}
+
+/// The spans of this test so far.
+pub fn spans() -> Vec<Event> {
+    of_this_test(&SPANS)
+}
+
+fn of_this_test(all: &Mutex<Vec<Event>>) -> Vec<Event> {
     let here = thread::current().id();
-    EVENTS.lock().unwrap().iter().filter(|event| event.thread == here).cloned().collect()
+    all.lock().unwrap().iter().filter(|event| event.thread == here).cloned().collect()
 }
 
 /// The first that the test looks for.
@@ -61,7 +71,7 @@ struct Collector;
 
 impl Subscriber for Collector {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_event() && metadata.target().starts_with("fastwebsockets_stream")
+        metadata.target().starts_with("fastwebsockets_stream")
     }
 
     fn event(&self, event: &tracing::Event<'_>) {
@@ -72,7 +82,11 @@ impl Subscriber for Collector {
         NEW.notify_waiters();
     }
 
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        let mut fields = Fields(BTreeMap::new());
+        span.record(&mut fields);
+        let (level, thread) = (*span.metadata().level(), thread::current().id());
+        SPANS.lock().unwrap().push(Event { level, fields: fields.0, thread });
         Id::from_u64(1)
     }
 

@@ -4,6 +4,7 @@ use std::io;
 
 use bytes::Bytes;
 use http::Response;
+use http::header::LOCATION;
 
 use super::super::super::headers::excerpt;
 use super::super::super::http1::{HeadError, MAX_FIELDS, MAX_HEAD, MAX_INTERIM, MAX_LINE, Unread};
@@ -22,6 +23,10 @@ impl ConnectError {
     /// A status other than the expected one. What is secret in the response stays out of `Debug`.
     pub(in crate::handshake::client) fn rejected(target: &Target, mut response: Response<Bytes>) -> Self {
         hide_secrets(response.headers_mut());
+        // A token may be in the query of where it leads.
+        if let Some(location) = response.headers_mut().get_mut(LOCATION) {
+            location.set_sensitive(true);
+        }
         if text::encoding(&response).is_some() {
             *response.body_mut() = Bytes::new();
         }
@@ -36,6 +41,10 @@ impl ConnectError {
         match why {
             Unanswered::Interim => too_long(host, MAX_INTERIM, "interim answers (1xx) before it"),
             Unanswered::Unread(Unread::Ended { begun }) => Self::Ended { host, port, begun },
+            // TLS that ends without saying so.
+            Unanswered::Unread(Unread::Failed(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Self::Ended { host, port, begun: !start.is_empty() }
+            }
             Unanswered::Unread(Unread::Failed(error)) => Self::failed(target, error),
             Unanswered::Unread(Unread::Head(error)) => match error {
                 HeadError::TooLong => too_long(host, MAX_HEAD, "bytes in its head"),
@@ -54,7 +63,7 @@ impl ConnectError {
     pub(in crate::handshake::client) fn failed(target: &Target, source: io::Error) -> Self {
         let (host, port) = target.who();
         #[cfg(feature = "tls")]
-        if super::inside::<tokio_rustls::rustls::Error>(&source).is_some() {
+        if super::kind::inside::<tokio_rustls::rustls::Error>(&source).is_some() {
             return Self::Tls { host, port, source };
         }
         Self::Io { host, port, source }

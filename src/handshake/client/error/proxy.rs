@@ -5,7 +5,8 @@ use std::io;
 use bytes::Bytes;
 use http::Response;
 
-use super::{kind_of_status, text};
+use super::kind::kind_of_status;
+use super::text;
 
 /// Why a proxy did not open the way to the server, in [`ConnectError::Proxy`](crate::ConnectError::Proxy).
 #[derive(Debug, thiserror::Error)]

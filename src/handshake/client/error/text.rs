@@ -90,6 +90,10 @@ impl Refusal<'_> {
                 None => f.write_str("; redirections are not followed"),
             },
             StatusCode::OK => f.write_str("; a server that answers 200 serves no WebSocket at this path"),
+            // What nginx, Go and Apache say.
+            StatusCode::BAD_REQUEST if says(self.response, "HTTPS") || says(self.response, "SSL-enabled") => {
+                f.write_str("; it expects TLS at this port: try wss://")
+            }
             StatusCode::BAD_REQUEST => {
                 f.write_str("; something in between may have dropped the fields of the upgrade")
             }
@@ -116,6 +120,10 @@ fn challenge(f: &mut Formatter<'_>, fields: &HeaderMap, name: &HeaderName) -> fm
         Some(scheme) => write!(f, "; it wants {} authentication", headers::excerpt(scheme)),
         None => Ok(()),
     }
+}
+
+fn says(response: &Response<Bytes>, word: &str) -> bool {
+    response.body().windows(word.len()).any(|window| window == word.as_bytes())
 }
 
 /// How the body is encoded, where that hides it.
@@ -156,7 +164,7 @@ fn shortened(line: &str) -> String {
 pub(super) fn of_tls(source: &io::Error) -> &'static str {
     use tokio_rustls::rustls::{AlertDescription, CertificateError, Error, InvalidMessage};
 
-    let Some(error) = super::inside::<Error>(source) else { return "" };
+    let Some(error) = super::kind::inside::<Error>(source) else { return "" };
     match error {
         Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
             ": what came is no TLS; if the server has none at this port, try ws://"

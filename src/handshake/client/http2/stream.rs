@@ -99,11 +99,20 @@ impl Http2Stream {
 
 /// What dropping the WebSocket does.
 fn depart(stream: &mut WebSocketStream<Http2Stream>) {
-    if let Some(Departed { transport, unsent, peer_has_closed, limit }) = stream.depart_from_transport() {
-        let Http2Stream { io, connection, counted, .. } = transport;
-        let departed = Departed { transport: io, unsent, peer_has_closed, limit };
-        ending::hand_over(departed, counted, &connection.runtime);
+    if let Some(departed) = stream.depart_from_transport() {
+        leave(departed, Some);
     }
+}
+
+/// Hands what is left of a WebSocket over to the connection, if this is what it was on.
+pub(in crate::handshake::client) fn leave<S>(
+    departed: Departed<S>,
+    inside: impl FnOnce(S) -> Option<Http2Stream>,
+) {
+    let Departed { transport, unsent, peer_has_closed, limit } = departed;
+    let Some(Http2Stream { io, connection, counted, .. }) = inside(transport) else { return };
+    let departed = Departed { transport: io, unsent, peer_has_closed, limit };
+    ending::hand_over(departed, counted, &connection.runtime);
 }
 
 impl AsyncRead for Http2Stream {

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use tracing::debug;
 
@@ -70,16 +70,20 @@ impl Tunnel<'_> {
         self.negotiate(destination).await?.map_err(|source| self.failed(None, source))
     }
 
-    /// One after another: which of them the proxy can reach shows only by asking.
     async fn by_socks_to_addresses(&self) -> Result<MaybeTlsStream, ConnectError> {
-        let Target { host, port, .. } = self.target;
-        let mut failure = tcp::no_address(host, *port);
-        for address in tcp::resolve(host, *port, self.deadline).await? {
+        let addresses = tcp::resolve(&self.target.host, self.target.port, self.deadline).await?;
+        self.by_socks_to(&addresses).await
+    }
+
+    /// One after another: which of them the proxy can reach shows only by asking.
+    async fn by_socks_to(&self, addresses: &[SocketAddr]) -> Result<MaybeTlsStream, ConnectError> {
+        let mut failure = tcp::no_address(&self.target.host, self.target.port);
+        for address in addresses {
             let address = address.ip();
             match self.negotiate(Destination::Address(address)).await? {
                 Ok(io) => return Ok(io),
                 Err(error) => {
-                    debug!(proxy = %self.proxy, %address, %error, "the proxy has not opened the way to this address");
+                    debug!(%address, kind = %error.kind(), "the proxy has not opened the way to this address");
                     let is_of_this_address = socks5::is_of_this_address(&error);
                     failure = self.failed(Some(address), error);
                     if !is_of_this_address {
@@ -149,4 +153,65 @@ async fn receive(io: &mut MaybeTlsStream, socks: &mut Socks5) -> Result<Next, Pr
 
 fn failed(source: io::Error) -> ProxyError {
     ProxyError::Io { source }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::{Config, PayloadType};
+
+    /// What becomes of the addresses of a server, by a proxy that has a code for each; and how many it was asked for.
+    async fn ask(codes: &[u8]) -> (Result<MaybeTlsStream, ConnectError>, usize) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("socks5://127.0.0.1:{}", listener.local_addr().unwrap().port());
+        let last_octets = 1..=u8::try_from(codes.len()).unwrap();
+        let addresses: Vec<_> = last_octets.map(|last| SocketAddr::from(([192, 0, 2, last], 80))).collect();
+        let proxy = async {
+            let mut asked = 0;
+            for code in codes {
+                let Ok((mut io, _)) = listener.accept().await else { break };
+                io.read_exact(&mut [0; 3]).await.unwrap();
+                io.write_all(&[5, 0]).await.unwrap();
+                let mut request = [0; 10];
+                io.read_exact(&mut request).await.unwrap();
+                asked += 1;
+                assert_eq!(usize::from(request[7]), asked);
+                io.write_all(&[5, *code, 0, 1, 0, 0, 0, 0, 0, 0]).await.unwrap();
+                if matches!(code, 0 | 2) {
+                    break;
+                }
+            }
+            asked
+        };
+        let client = Client::new(Config::new(PayloadType::Binary));
+        let tunnel = Tunnel {
+            client: &client,
+            target: &Target::parse("ws://server.example").unwrap(),
+            proxy: &ProxyUrl::parse(&url).unwrap(),
+            deadline: Deadline::after(Duration::from_secs(60)),
+        };
+        tokio::join!(tunnel.by_socks_to(&addresses), proxy)
+    }
+
+    #[tokio::test]
+    async fn next_address_is_tried_when_the_proxy_does_not_reach_one() {
+        for (codes, asked, failed_at) in [
+            (&[0, 0][..], 1, None),
+            (&[5, 4, 8, 1, 3, 6, 0, 0], 7, None),
+            (&[5, 4], 2, Some("server.example port 80 (at 192.0.2.2)")),
+            // It would not take the next one either.
+            (&[2, 0], 1, Some("server.example port 80 (at 192.0.2.1)")),
+        ] {
+            let (opened, found) = ask(codes).await;
+            let failed = opened.map(drop).err().map(|error| error.to_string());
+            assert_eq!(found, asked, "{codes:?}");
+            assert_eq!(failed.is_some(), failed_at.is_some(), "{failed:?}");
+            assert!(failed.unwrap_or_default().contains(failed_at.unwrap_or_default()), "{codes:?}");
+        }
+    }
 }

@@ -1,0 +1,155 @@
+//! One transport for whatever a client opens.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::MaybeTlsStream;
+#[cfg(feature = "http2")]
+use super::http2::{self, Http2Stream};
+use crate::WebSocketStream;
+use crate::handshake::ending;
+
+/// A stream that a [`Client`](crate::Client) has opened, in whichever way: a connection of its own, or a part of an
+/// HTTP/2 connection.
+///
+/// The streams of [`Client::connect`](crate::Client::connect) and [`Http2::connect`](crate::Http2::connect) become one by
+/// `into()`, so that a program that uses both needs one type. It does on the wire what they do, when it is dropped, too.
+///
+/// # Examples
+///
+/// ```no_run
+/// use fastwebsockets_stream::{Client, ClientStream, Config, PayloadType};
+///
+/// # async fn doc(shared: bool) -> std::io::Result<()> {
+/// let client = Client::new(Config::new(PayloadType::Binary));
+/// let stream: ClientStream = if shared {
+///     let http2 = client.http2("wss://gateway.example").await?;
+///     http2.connect("wss://gateway.example/events").await?.0.into()
+/// } else {
+///     client.connect("wss://gateway.example/events").await?.0.into()
+/// };
+/// # let _ = stream;
+/// # Ok(())
+/// # }
+/// ```
+pub type ClientStream = WebSocketStream<ClientIo>;
+
+/// The transport of a [`ClientStream`].
+///
+/// It passes everything on to the one inside, on which a program can match.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ClientIo {
+    /// A connection of its own, which was upgraded: HTTP/1.1.
+    Http1(MaybeTlsStream),
+    /// One stream of an HTTP/2 connection.
+    #[cfg(feature = "http2")]
+    Http2(Http2Stream),
+}
+
+impl From<MaybeTlsStream> for ClientIo {
+    fn from(io: MaybeTlsStream) -> Self {
+        ClientIo::Http1(io)
+    }
+}
+
+#[cfg(feature = "http2")]
+impl From<Http2Stream> for ClientIo {
+    fn from(io: Http2Stream) -> Self {
+        ClientIo::Http2(io)
+    }
+}
+
+/// In any state, and without loss.
+impl From<WebSocketStream<MaybeTlsStream>> for ClientStream {
+    fn from(stream: WebSocketStream<MaybeTlsStream>) -> Self {
+        stream.with_transport_in(ClientIo::Http1, depart)
+    }
+}
+
+/// In any state, and without loss.
+#[cfg(feature = "http2")]
+impl From<WebSocketStream<Http2Stream>> for ClientStream {
+    fn from(stream: WebSocketStream<Http2Stream>) -> Self {
+        stream.with_transport_in(ClientIo::Http2, depart)
+    }
+}
+
+/// What dropping the WebSocket does: as it is for the transport inside.
+fn depart(stream: &mut ClientStream) {
+    match stream.get_ref() {
+        ClientIo::Http1(_) => ending::linger(stream),
+        #[cfg(feature = "http2")]
+        ClientIo::Http2(_) => {
+            if let Some(departed) = stream.depart_from_transport() {
+                http2::leave(departed, |io| match io {
+                    ClientIo::Http1(_) => None,
+                    ClientIo::Http2(io) => Some(io),
+                });
+            }
+        }
+    }
+}
+
+impl AsyncRead for ClientIo {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match &mut *self {
+            ClientIo::Http1(io) => Pin::new(io).poll_read(cx, buf),
+            #[cfg(feature = "http2")]
+            ClientIo::Http2(io) => Pin::new(io).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for ClientIo {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut *self {
+            ClientIo::Http1(io) => Pin::new(io).poll_write(cx, buf),
+            #[cfg(feature = "http2")]
+            ClientIo::Http2(io) => Pin::new(io).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match &mut *self {
+            ClientIo::Http1(io) => Pin::new(io).poll_write_vectored(cx, bufs),
+            #[cfg(feature = "http2")]
+            ClientIo::Http2(io) => Pin::new(io).poll_write_vectored(cx, bufs),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            ClientIo::Http1(io) => io.is_write_vectored(),
+            #[cfg(feature = "http2")]
+            ClientIo::Http2(io) => io.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            ClientIo::Http1(io) => Pin::new(io).poll_flush(cx),
+            #[cfg(feature = "http2")]
+            ClientIo::Http2(io) => Pin::new(io).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            ClientIo::Http1(io) => Pin::new(io).poll_shutdown(cx),
+            #[cfg(feature = "http2")]
+            ClientIo::Http2(io) => Pin::new(io).poll_shutdown(cx),
+        }
+    }
+}
