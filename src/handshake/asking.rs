@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::deadline::Deadline;
-use super::over::Opened;
+use super::over::{self, Opened};
 use super::request::Opening;
 use super::serving::{self, Asked};
 use super::{Rejection, Upgrader};
@@ -78,6 +78,7 @@ pub struct UpgradeRequest<S: AsyncRead + AsyncWrite + Unpin> {
     upgrader: Upgrader,
     addresses: Option<Addresses>,
     deadline: Deadline,
+    prepare: fn(&S, &Config) -> io::Result<()>,
     finish: fn(WebSocketStream<S>) -> WebSocketStream<S>,
     waiting: Waiting<S>,
 }
@@ -98,19 +99,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> UpgradeRequest<S> {
             upgrader,
             addresses: None,
             deadline,
+            prepare: |_, _| Ok(()),
             finish: |stream| stream,
             waiting,
         }
     }
 
-    /// For a socket that this crate has accepted: its addresses, and what becomes of the stream. The other part is for the task
-    /// that watches it.
+    /// For a socket that this crate has accepted: its addresses, what a [`Config`] asks of it, and what becomes of the stream.
+    /// The other part is for the task that watches it.
     pub(super) fn watched(
         mut self,
         addresses: Addresses,
+        prepare: fn(&S, &Config) -> io::Result<()>,
         finish: fn(WebSocketStream<S>) -> WebSocketStream<S>,
     ) -> (Self, Watch<S>) {
         self.addresses = Some(addresses);
+        self.prepare = prepare;
         self.finish = finish;
         let watch = self.waiting.watched();
         (self, watch)
@@ -199,8 +203,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> UpgradeRequest<S> {
                 Some(Err(error)) => error,
                 Some(Ok(Told { mut io, response, .. })) => {
                     // The client's time has passed: this is tried once.
-                    let _ = self.deadline.cut(serving::refuse(&mut io, &response)).await;
-                    serving::linger(io).await;
+                    if let Some(Ok(())) = self.deadline.cut(serving::refuse(&mut io, &response)).await {
+                        serving::linger(io).await;
+                    }
                     late(self.deadline)
                 }
                 None => io::Error::new(io::ErrorKind::NotConnected, "the request has been answered"),
@@ -240,11 +245,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> UpgradeRequest<S> {
     /// Dropping the future closes the connection.
     pub async fn accept(mut self) -> io::Result<Opened<S>> {
         self.check_time().await?;
+        self.check_client().await?;
         let Connection { io, rest } = self.waiting.take()?;
+        (self.prepare)(&io, &self.upgrader.to_config())?;
         let (head, opening) = self.asked.take().expect(ANSWERED);
         let asked = Asked { head, opening, rest };
         let accepted = self.deadline.cut(serving::accept(io, asked, &self.upgrader)).await;
-        let mut opened = accepted.ok_or_else(|| late(self.deadline))??;
+        let mut opened = accepted.ok_or_else(|| not_taken(self.deadline))??;
         opened.stream = (self.finish)(opened.stream);
         Ok(opened)
     }
@@ -283,8 +290,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> UpgradeRequest<S> {
         let Some(response) = self.waiting.tell(response, rejection) else { return Ok(()) };
         let mut io = self.waiting.take()?.io;
         let sent = self.deadline.cut(serving::refuse(&mut io, &response)).await;
+        sent.ok_or_else(|| not_taken(self.deadline))??;
         serving::linger(io).await;
-        sent.unwrap_or_else(|| Err(late(self.deadline)))
+        Ok(())
     }
 
     /// Once its time has passed, the client gets 503, whatever has been decided.
@@ -293,6 +301,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> UpgradeRequest<S> {
             Some(at) if at <= Instant::now() => Err(self.closed().await),
             _ => Ok(()),
         }
+    }
+
+    /// Looks whether the client has left, where no task does.
+    async fn check_client(&mut self) -> io::Result<()> {
+        if self.waiting.is_watched() {
+            return Ok(());
+        }
+        let mut closed = pin!(self.closed());
+        poll_fn(|cx| match closed.as_mut().poll(cx) {
+            Poll::Ready(error) => Poll::Ready(Err(error)),
+            Poll::Pending => Poll::Ready(Ok(())),
+        })
+        .await
     }
 
     fn asked(&self) -> &(Parts, Opening) {
@@ -304,6 +325,10 @@ const ANSWERED: &str = "a request that has been answered has been consumed by th
 
 fn late(deadline: Deadline) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, too_late(deadline))
+}
+
+fn not_taken(deadline: Deadline) -> io::Error {
+    over::too_late(deadline, "the client did not take the answer")
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Drop for UpgradeRequest<S> {

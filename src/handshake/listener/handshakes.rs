@@ -32,8 +32,10 @@ pub(super) struct Handshakes {
     tasks: JoinSet<Outcome>,
     /// One for each of the tasks whose handshake is under way, or done and not accepted, in the order in which they began.
     begun: VecDeque<Handshake>,
-    /// Requests that wait to be taken; each has a task that is among those begun.
+    /// Brings the requests that are to be decided on.
     asking: UnboundedReceiver<Asking>,
+    /// Those that wait to be taken; each has a task that is among those begun.
+    asked: VecDeque<Asking>,
     /// Of the tasks, so many watch a request that somebody decides on.
     deciding: usize,
     /// How many those may be.
@@ -66,6 +68,7 @@ impl Handshakes {
             tasks: JoinSet::new(),
             begun: VecDeque::new(),
             asking: unbounded_channel().1,
+            asked: VecDeque::new(),
             deciding: 0,
             deciding_limit: 0,
             giving_way: None,
@@ -85,6 +88,11 @@ impl Handshakes {
     /// How many are under way, or done and not accepted.
     pub(super) fn len(&self) -> usize {
         self.begun.len()
+    }
+
+    /// How many wait to be taken, to be decided on.
+    pub(super) fn asked(&self) -> usize {
+        self.asked.len()
     }
 
     /// How many wait for a decision.
@@ -137,11 +145,16 @@ impl Handshakes {
 
     /// The next request that is to be decided on, up to the limit of those.
     ///
-    /// `Pending`: woken by a request, or, at the limit, by what wakes [`poll_next`](Self::poll_next).
+    /// `Pending`: woken by a request, and by what wakes [`poll_next`](Self::poll_next).
     pub(super) fn poll_request(&mut self, cx: &mut Context<'_>) -> Poll<UpgradeRequest<MaybeTlsStream>> {
-        // Each turn takes a request of a task that has begun.
+        // Also at the limit: a request whose task has ended since is not to be kept. Each turn takes one of a task that has begun.
+        while let Poll::Ready(Some((id, request))) = self.asking.poll_recv(cx) {
+            if self.begun.iter().any(|handshake| handshake.id == id) {
+                self.asked.push_back((id, request));
+            }
+        }
         while self.deciding < self.deciding_limit {
-            let Some((id, request)) = ready!(self.asking.poll_recv(cx)) else { break };
+            let Some((id, request)) = self.asked.pop_front() else { break };
             // Its time may be over, or it has given way.
             if !request.is_over() && self.forget(id).is_some() {
                 self.deciding += 1;
@@ -204,6 +217,7 @@ impl Handshakes {
 
     /// Its task has ended, by itself or because it was told to.
     fn ended(&mut self, id: Id) -> Option<Handshake> {
+        self.asked.retain(|(asked, _)| *asked != id);
         let begun = self.forget(id);
         if begun.is_none() {
             self.deciding -= 1;

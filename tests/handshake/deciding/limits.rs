@@ -77,6 +77,20 @@ async fn no_more_requests_are_handed_out_than_may_wait_for_a_decision() {
     is_refused(&mut fifth, 503).await;
 }
 
+/// Where all that may be decided on are, clients that come and go leave nothing behind.
+#[tokio::test]
+async fn requests_of_clients_that_have_left_do_not_pile_up_at_the_limit() {
+    let mut requests = requests().await.max_requests(1);
+    let (_raw, held) = asked(&mut requests).await;
+    for _ in 0..20 {
+        let gone = asking(requests.local_addr()).await;
+        until_shows(&mut requests, " asked: 1,").await;
+        drop(gone);
+        until_shows(&mut requests, " asked: 0,").await;
+    }
+    drop(held);
+}
+
 /// A slow database does not keep the listener from reading the next request.
 #[tokio::test]
 async fn request_that_waits_for_a_decision_is_no_handshake_under_way() {
