@@ -14,6 +14,8 @@ use http::Response;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::request::Parts;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::Id;
 use tokio::time::Instant;
 
 use super::deadline::Deadline;
@@ -37,6 +39,9 @@ pub(super) use waiting::{Told, Watch};
 /// the request is dropped. A client that leaves is noticed: [`closed`](Self::closed) completes, [`wait_for`](Self::wait_for) gives
 /// up, [`accept`](Self::accept) fails. (What a client sends behind its request is kept for the stream. After 16 KiB of it, nothing more is
 /// read, and it is no longer noticed whether it leaves.)
+///
+/// A client that ends its side of the connection, as by `shutdown` of a socket, has left: it could neither send nor close, and is
+/// not told apart from one that is gone. It gets no answer, and what it has sent before is discarded.
 ///
 /// A `Listener` watches its requests in tasks of its own. Over a transport of the caller's nobody does, so there that takes
 /// place while one of the three is polled; and a drop sends its 503 as far as that goes without waiting.
@@ -81,6 +86,25 @@ pub struct UpgradeRequest<S: AsyncRead + AsyncWrite + Unpin> {
     prepare: fn(&S, &Config) -> io::Result<()>,
     finish: fn(WebSocketStream<S>) -> WebSocketStream<S>,
     waiting: Waiting<S>,
+    place: Option<Place>,
+}
+
+/// A place among the requests that are decided on. Dropped, it is free.
+pub(super) struct Place {
+    id: Id,
+    release: UnboundedSender<Id>,
+}
+
+impl Place {
+    pub(super) fn new(id: Id, release: UnboundedSender<Id>) -> Self {
+        Place { id, release }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = self.release.send(self.id); // The listener may be gone.
+    }
 }
 
 /// Both ends of a socket.
@@ -102,7 +126,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> UpgradeRequest<S> {
             prepare: |_, _| Ok(()),
             finish: |stream| stream,
             waiting,
+            place: None,
         }
+    }
+
+    pub(super) fn placed(mut self, place: Place) -> Self {
+        self.place = Some(place);
+        self
     }
 
     /// For a socket that this crate has accepted: its addresses, what a [`Config`] asks of it, and what becomes of the stream.
@@ -265,7 +295,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> UpgradeRequest<S> {
     /// # Errors
     ///
     /// - `InvalidInput`: the status is not one that refuses (300 to 599). The client gets 503.
-    /// - As for [`accept`](Self::accept).
+    /// - As for [`accept`](Self::accept). A `Listener` sends the response in a task of its own, so there this does not tell
+    ///   whether the client has taken it.
+    ///
+    /// # Panics
+    ///
+    /// Over a transport of the caller's, in a runtime without timers.
     ///
     /// # Cancel safety
     ///

@@ -126,7 +126,7 @@ impl<'a> Head<'a> {
         let is_of_http = matches!(self.uri.scheme_str(), Some("http" | "https"));
         let target = match self.uri.authority() {
             None if self.uri.path().starts_with('/') => return Ok(()),
-            Some(target) if is_of_http && !target.as_str().contains('@') => target,
+            Some(target) if is_of_http && is_host(target.as_str().as_bytes()) => target,
             _ => {
                 let received = headers::public_excerpt(self.uri.to_string().as_bytes());
                 return Err(Rejection::Target { received });

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
+use std::mem;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -13,6 +14,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::Accepted;
 use super::handshake::{Asking, Outcome, Refused};
+use crate::handshake::asking::Place;
 use crate::handshake::{MaybeTlsStream, UpgradeRequest};
 
 /// How old a handshake is before it has to make room. TLS and a request take two or three round trips, of 300 ms each on a slow
@@ -36,8 +38,12 @@ pub(super) struct Handshakes {
     asking: UnboundedReceiver<Asking>,
     /// Those that wait to be taken; each has a task that is among those begun.
     asked: VecDeque<Asking>,
-    /// Of the tasks, so many watch a request that somebody decides on.
-    deciding: usize,
+    /// Of the requests that were handed out, those that have not ended at both ends: the task that watches, and whoever decides.
+    /// `true`: one of the two has.
+    deciding: HashMap<Id, bool>,
+    /// Whoever decides has let one go.
+    released: UnboundedReceiver<Id>,
+    release: UnboundedSender<Id>,
     /// How many those may be.
     pub(super) deciding_limit: usize,
     /// The one that is to make room, while a connection waits for some.
@@ -63,13 +69,16 @@ struct GivingWay {
 
 impl Handshakes {
     pub(super) fn new(limit: usize) -> Self {
+        let (release, released) = unbounded_channel();
         Handshakes {
             limit,
             tasks: JoinSet::new(),
             begun: VecDeque::new(),
             asking: unbounded_channel().1,
             asked: VecDeque::new(),
-            deciding: 0,
+            deciding: HashMap::new(),
+            released,
+            release,
             deciding_limit: 0,
             giving_way: None,
             is_full: false,
@@ -97,7 +106,7 @@ impl Handshakes {
 
     /// How many wait for a decision.
     pub(super) fn deciding(&self) -> usize {
-        self.deciding
+        self.deciding.len()
     }
 
     /// How many clients read why they were refused.
@@ -145,7 +154,7 @@ impl Handshakes {
 
     /// The next request that is to be decided on, up to the limit of those.
     ///
-    /// `Pending`: woken by a request, and by what wakes [`poll_next`](Self::poll_next).
+    /// `Pending`: woken by a request, by one that is let go, and by what wakes [`poll_next`](Self::poll_next).
     pub(super) fn poll_request(&mut self, cx: &mut Context<'_>) -> Poll<UpgradeRequest<MaybeTlsStream>> {
         // Also at the limit: a request whose task has ended since is not to be kept. Each turn takes one of a task that has begun.
         while let Poll::Ready(Some((id, request))) = self.asking.poll_recv(cx) {
@@ -153,12 +162,16 @@ impl Handshakes {
                 self.asked.push_back((id, request));
             }
         }
-        while self.deciding < self.deciding_limit {
+        // Each turn takes one that was handed out.
+        while let Poll::Ready(Some(id)) = self.released.poll_recv(cx) {
+            self.ended_at_one_end(id);
+        }
+        while self.deciding.len() < self.deciding_limit {
             let Some((id, request)) = self.asked.pop_front() else { break };
             // Its time may be over, or it has given way.
             if !request.is_over() && self.forget(id).is_some() {
-                self.deciding += 1;
-                return Poll::Ready(request);
+                self.deciding.insert(id, false);
+                return Poll::Ready(request.placed(Place::new(id, self.release.clone())));
             }
         }
         Poll::Pending
@@ -220,9 +233,18 @@ impl Handshakes {
         self.asked.retain(|(asked, _)| *asked != id);
         let begun = self.forget(id);
         if begun.is_none() {
-            self.deciding -= 1;
+            self.ended_at_one_end(id);
         }
         begun
+    }
+
+    /// The place is free once both ends have: an answer may still be on its way, or a look-up for a client that has left.
+    fn ended_at_one_end(&mut self, id: Id) {
+        if let Some(ended) = self.deciding.get_mut(&id)
+            && mem::replace(ended, true)
+        {
+            self.deciding.remove(&id);
+        }
     }
 
     /// It is no longer under way.

@@ -91,6 +91,22 @@ async fn requests_of_clients_that_have_left_do_not_pile_up_at_the_limit() {
     drop(held);
 }
 
+/// Or clients that leave at once would have a slow database asked without a limit.
+#[tokio::test]
+async fn request_of_a_client_that_has_left_counts_until_it_is_let_go() {
+    let mut requests = requests().await.max_requests(1);
+    let (raw, mut request) = asked(&mut requests).await;
+    drop(raw);
+    within(request.closed()).await;
+    let mut second = asking(requests.local_addr()).await;
+    until_shows(&mut requests, " asked: 1,").await;
+    until_shows(&mut requests, " deciding: 1,").await;
+    let (request, ()) = within(async { tokio::join!(next(&mut requests), async { drop(request) }) }).await;
+    drop(request);
+    is_refused(&mut second, 503).await;
+    until_shows(&mut requests, " deciding: 0,").await;
+}
+
 /// A slow database does not keep the listener from reading the next request.
 #[tokio::test]
 async fn request_that_waits_for_a_decision_is_no_handshake_under_way() {
