@@ -116,8 +116,8 @@ impl Upgrader {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for a name or a value that cannot stand in a header field, and for a field of the handshake's own
-    /// (`Connection`, `Upgrade`, `Sec-WebSocket-*`, or one that announces a body).
+    /// `InvalidInput` for a name or a value that cannot stand in a header field, for a field of the handshake's own
+    /// (`Connection`, `Upgrade`, `Sec-WebSocket-*`, or one that announces a body), and for more fields than `http` has room for.
     pub fn header<K, V>(mut self, name: K, value: V) -> io::Result<Self>
     where
         HeaderName: TryFrom<K, Error: Into<http::Error>>,
@@ -127,7 +127,7 @@ impl Upgrader {
         if headers::is_reserved(&name) {
             return Err(invalid(format!("the field {name} belongs to the handshake itself")));
         }
-        self.headers.append(name, value);
+        self.headers.try_append(name, value).map_err(|error| invalid(error.to_string()))?;
         Ok(self)
     }
 
