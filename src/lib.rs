@@ -37,7 +37,7 @@
 //! | I have | I use | features |
 //! |---|---|---|
 //! | a `ws://` URL | [`connect`]; with header fields, subprotocols, a time limit: [`Client`] | `connect` |
-//! | a `wss://` URL | the same; it trusts what the platform trusts, or what [`Client::tls`] is given | `connect`, `platform-roots` or `tls` |
+//! | a `wss://` URL | the same; it trusts what the platform trusts, or what [`Client::tls`] is given | `connect`; `platform-roots` (with `ring`, unless the application chooses its cryptography) or `tls` |
 //! | a proxy in between (HTTP CONNECT, SOCKS5) | [`Client::proxy`] | `connect`, `proxy` |
 //! | a TLS stream, a Unix socket, any connection to the server | [`Client::over`] | `connect` |
 //! | a tower stack: hyper-util's client, tonic's channel | [`Client::connector`] | `connector` |
@@ -192,8 +192,6 @@ pub use frame::close::CloseFrame;
 pub use frame::close_code::CloseCode;
 pub use frame::opcode::OpCode;
 pub use frame::role::Role;
-#[cfg(feature = "connector")]
-pub use handshake::Connector;
 #[cfg(any(feature = "listener", feature = "connect"))]
 pub use handshake::MaybeTlsStream;
 #[cfg(feature = "proxy")]
@@ -204,6 +202,8 @@ pub use handshake::axum;
 pub use handshake::{Accepted, Incoming, Listener, ListenerAddr, Opened, Requests, UpgradeRequest};
 #[cfg(feature = "connect")]
 pub use handshake::{Client, ClientIo, ClientStream, ConnectError, Phase, ProxyError, ToUri, connect};
+#[cfg(feature = "connector")]
+pub use handshake::{Connector, ConnectorStream};
 #[cfg(all(feature = "connect", feature = "http2"))]
 pub use handshake::{Http2, Http2Stream};
 #[cfg(any(feature = "upgrade", feature = "listener"))]
@@ -214,6 +214,10 @@ pub use stream::{OwnedReadHalf, OwnedWriteHalf, Parts, ReuniteError, WebSocketSt
 #[cfg(feature = "tls")]
 #[doc(no_inline)]
 pub use tokio_rustls::rustls;
+
+/// The version of http whose types requests, responses and their fields are.
+#[cfg(any(feature = "upgrade", feature = "listener", feature = "connect"))]
+pub use http;
 
 /// The version of fastwebsockets whose types [`WebSocketStream::new`] and the conversions take.
 #[cfg(feature = "fastwebsockets")]

@@ -254,12 +254,12 @@ pub fn run(options: &Options, results: &mut Results) {
     }
 }
 
-/// What one contender does in one cell, for whoever counts something else.
-pub fn batch<C: Contender>(column: &Column, size: usize) -> Batch {
+/// What one contender does in one cell, for whoever measures something else; reads go to a buffer with this room.
+pub fn batch<C: Contender>(column: &Column, size: usize, room: usize) -> Batch {
     let payload = pattern(size);
     let memory = Memory::new(&payload, wire::<C>(column.role));
     if column.reads {
-        Box::new(reads(C::source(memory, column.role), vec![0; READ_BUFFER], size))
+        Box::new(reads(C::source(memory, column.role), vec![0; room], size))
     } else {
         Box::new(writes(C::sink(memory, column.role), payload))
     }

@@ -26,6 +26,7 @@ mod report;
 mod results;
 mod scale;
 mod script;
+mod split;
 mod stats;
 mod table;
 mod tls;
@@ -47,6 +48,7 @@ type Section = fn(&Options, &mut Results);
 const SECTIONS: &[(&str, Section)] = &[
     ("cost", cost::run),
     ("instructions", instructions::run),
+    ("split", split::run),
     ("calls", calls::run),
     ("worst", worst::run),
     ("kernel", kernel::run),

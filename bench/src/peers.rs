@@ -84,6 +84,11 @@ fn config() -> Config {
     Config::new(PayloadType::Binary).max_frame_len(None)
 }
 
+/// As [`Ours`] is made.
+pub fn stream<S: Transport>(io: S, role: Role) -> WebSocketStream<S> {
+    ours(io, role, config())
+}
+
 fn ours<S: Transport>(io: S, role: Role, config: Config) -> WebSocketStream<S> {
     WebSocketStream::from_transport(io, role, [], config)
 }

@@ -18,7 +18,7 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use crate::WebSocketStream;
-#[cfg(feature = "http2")]
+#[cfg(all(feature = "http2", any(feature = "upgrade", feature = "connect")))]
 use crate::stream::Departed;
 
 /// How much is discarded in one read.
@@ -32,7 +32,7 @@ const MAX_TURNS: usize = 32;
 
 /// Ends the transport of a stream of HTTP/2 whose WebSocket was dropped, in a task of this runtime unless it has ended
 /// already; for the limit at most. `kept` is dropped with it.
-#[cfg(feature = "http2")]
+#[cfg(all(feature = "http2", any(feature = "upgrade", feature = "connect")))]
 pub(super) fn hand_over<S, T>(departed: Departed<S>, kept: T, runtime: &Handle)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,

@@ -37,21 +37,6 @@ impl MaybeTlsStream {
         }
     }
 
-    /// What the next read will get, or a part of it; 0 at the end.
-    #[cfg(feature = "proxy")]
-    pub(super) async fn peek(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        match self {
-            MaybeTlsStream::Tcp(tcp) => tcp.peek(room).await,
-            #[cfg(feature = "tls")]
-            MaybeTlsStream::Tls(tls) => {
-                let there = tokio::io::AsyncBufReadExt::fill_buf(tls).await?;
-                let n = there.len().min(room.len());
-                room[..n].copy_from_slice(&there[..n]);
-                Ok(n)
-            }
-        }
-    }
-
     /// The other end of the socket: the peer, or the proxy in between. As [`TcpStream::peer_addr`].
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.tcp().peer_addr()
@@ -66,6 +51,21 @@ impl MaybeTlsStream {
     /// [`TcpStream::set_nodelay`].
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
         self.tcp().set_nodelay(nodelay)
+    }
+
+    /// What the next read will get, or a part of it; 0 at the end.
+    #[cfg(feature = "proxy")]
+    pub(super) async fn peek(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        match self {
+            MaybeTlsStream::Tcp(tcp) => tcp.peek(room).await,
+            #[cfg(feature = "tls")]
+            MaybeTlsStream::Tls(tls) => {
+                let there = tokio::io::AsyncBufReadExt::fill_buf(tls).await?;
+                let n = there.len().min(room.len());
+                room[..n].copy_from_slice(&there[..n]);
+                Ok(n)
+            }
+        }
     }
 }
 

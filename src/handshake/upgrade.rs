@@ -23,7 +23,18 @@ use crate::{Config, Role, WebSocketStream};
 /// response has been sent.
 ///
 /// It is [`Upgrader::upgrade`] with its defaults: no subprotocol, no further header fields, any origin. A web page of
-/// anyone's can then use the service with its visitor's cookies; see [`Origins`] for what one that browsers use should set.
+/// anyone's can then use the service with its visitor's cookies; see [`Origins`](crate::Origins) for what one that browsers
+/// use should set.
+///
+/// # What hyper adds to the answer
+///
+/// hyper puts `close` into the answer's `Connection` where it will not keep the connection, although the 101 ends HTTP on it
+/// anyway. `Connection: Upgrade, close` goes to a client whose request has `Connection: close, Upgrade`, and to every client
+/// that is answered during hyper's graceful shutdown.
+///
+/// That is allowed (RFC 9110, section 7.6.1), and a client that looks for `Upgrade` in the list takes it (RFC 6455, section
+/// 4.1). But devices are known that compare the whole field. A service cannot prevent it: hyper appends to whatever the response
+/// has. Where it matters, serve with [`Listener`](crate::Listener), whose answer is `Connection: Upgrade` always.
 ///
 /// # Examples
 ///

@@ -28,7 +28,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::protocol::{Closing, Decoder, Encoder, Output};
 use crate::{CloseFrame, Config, Error, PayloadType, Role};
 
-#[cfg(all(feature = "http2", any(feature = "upgrade", feature = "connect", feature = "listener")))]
+#[cfg(all(feature = "http2", any(feature = "upgrade", feature = "connect")))]
 pub(crate) use departure::Departed;
 use departure::Departure;
 use keep_alive::KeepAlive;

@@ -11,8 +11,8 @@ mod writing;
 use std::fmt;
 use std::io;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::atomic::{AtomicBool, AtomicU8};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU8, fence};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::task::Waker;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -65,12 +65,10 @@ impl<S> Shared<S> {
 
     /// Wakes whom the stream would have woken meanwhile.
     #[inline]
-    fn unlock(&self, mut stream: MutexGuard<'_, WebSocketStream<S>>) {
-        let due = stream.wakers.take_due();
+    fn unlock(&self, stream: MutexGuard<'_, WebSocketStream<S>>) {
         self.must_push.store(stream.must_push(), Relaxed);
-        drop(stream);
-        if let Some(due) = due {
-            due.wake();
+        if stream.wakers.has_due() {
+            wake_due(stream);
         }
     }
 
@@ -92,29 +90,47 @@ impl<S> Shared<S> {
     }
 
     /// Does what the writing half has left, where no read will.
+    ///
+    /// It never waits for the lock: a half may be dropped by whoever is called under it. Who has the lock looks here
+    /// when it has released it; the fences make sure that one of the two sees what the other did.
     fn do_what_is_left(&self) {
-        if self.left.swap(Left::NOTHING, SeqCst) != Left::NOTHING {
-            let mut stream = self.lock();
-            (self.end_writing)(&mut stream);
-            self.unlock(stream);
+        fence(SeqCst);
+        if !self.has_ended.load(SeqCst) || self.left.load(SeqCst) != Left::CLOSE {
+            return;
         }
+        let mut stream = match self.stream.try_lock() {
+            Ok(stream) => stream,
+            Err(TryLockError::Poisoned(error)) => error.into_inner(),
+            Err(TryLockError::WouldBlock) => return,
+        };
+        if self.left.compare_exchange(Left::CLOSE, Left::NOTHING, SeqCst, SeqCst).is_ok() {
+            (self.end_writing)(&mut stream);
+        }
+        self.unlock(stream);
+    }
+
+    /// Asks the stream something.
+    fn ask<T>(&self, question: impl FnOnce(&WebSocketStream<S>) -> T) -> T {
+        let answer = question(&self.lock());
+        self.do_what_is_left();
+        answer
     }
 
     #[cfg(any(feature = "listener", feature = "connect"))]
     pub(super) fn with_transport<T>(&self, ask: impl FnOnce(&S) -> T) -> T {
-        ask(self.lock().get_ref())
+        self.ask(|stream| ask(stream.get_ref()))
     }
 
     fn is_closed(&self) -> bool {
-        self.lock().is_closed()
+        self.ask(WebSocketStream::is_closed)
     }
 
     fn peer_close(&self) -> Option<CloseFrame> {
-        self.lock().peer_close().cloned()
+        self.ask(|stream| stream.peer_close().cloned())
     }
 
     fn role(&self) -> Role {
-        self.lock().role()
+        self.ask(WebSocketStream::role)
     }
 
     fn fmt(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -125,6 +141,13 @@ impl<S> Shared<S> {
             Err(_) => debug.finish_non_exhaustive(),
         }
     }
+}
+
+#[cold]
+fn wake_due<S>(mut stream: MutexGuard<'_, WebSocketStream<S>>) {
+    let due = stream.wakers.take_due();
+    drop(stream);
+    due.wake();
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {

@@ -20,6 +20,7 @@ mod errors;
 mod keep_alive;
 mod losing;
 mod orders;
+mod pairing;
 mod parts;
 #[cfg(feature = "fastwebsockets")]
 mod peers;

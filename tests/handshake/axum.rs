@@ -1,19 +1,22 @@
 //! The extractor of axum 0.8, under `axum::serve`.
 
+use std::error::Error;
+use std::io;
 use std::net::SocketAddr;
 
 use axum::Router;
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use fastwebsockets_stream::axum::WebSocketUpgrade;
-use fastwebsockets_stream::{Config, Origins, PayloadType, Role};
+use fastwebsockets_stream::axum::{Outcome, WebSocketUpgrade};
+use fastwebsockets_stream::{Config, Origins, PayloadType, Role, UpgradedStream};
 use futures_util::StreamExt;
 use http::{HeaderName, HeaderValue};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message;
+use tracing::Level;
 
 use crate::support::h2::Client;
 use crate::support::raw::{ACCEPT, Raw, Request};
@@ -195,8 +198,129 @@ async fn handler_that_answers_otherwise_is_logged() {
     let (answer, body) = client.refused(client.request()).await;
     assert_eq!((answer.status.as_u16(), body.as_str()), (418, "no"));
     let event = log::event(|event| event.get("message").starts_with("no WebSocket")).await;
-    assert_eq!(event.level, tracing::Level::INFO);
+    assert_eq!(event.level, Level::INFO);
     assert!(!event.get("error").is_empty());
+}
+
+/// The event of the handler, whose client does this.
+async fn logged<F, Fut>(serve: F, client: impl AsyncFnOnce(Raw)) -> (log::Event, String)
+where
+    F: Fn(UpgradedStream) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output: Outcome> + Send + 'static,
+{
+    log::install();
+    let handler = async move |upgrade: WebSocketUpgrade| upgrade.on_upgrade(serve);
+    let router = Router::new().route("/chat", any(handler));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = router.into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(axum::serve(listener, router).into_future());
+    let mut raw = Raw::connect(address).await;
+    let peer_addr = raw.address().to_string();
+    assert_eq!(raw.ask(&Request::new()).await.status(), 101);
+    client(raw).await;
+    let event =
+        log::event(|event| event.get("message").contains("WebSocket") && event.get("peer_addr") == peer_addr);
+    (event.await, peer_addr)
+}
+
+#[tokio::test]
+async fn error_of_a_handler_is_a_warning_that_says_what_and_whose() {
+    let failing = async |_| Err("no database");
+    let (event, peer_addr) = logged(failing, async |mut raw| drop(raw.rest().await)).await;
+    assert_eq!((event.level, event.get("message")), (Level::WARN, "the WebSocket's handler has failed"));
+    assert_eq!((event.get("error"), event.get("peer_addr")), ("no database", &*peer_addr));
+}
+
+#[tokio::test]
+async fn client_that_vanishes_is_no_warning() {
+    // In whichever type the handler passes it on.
+    async fn reading(mut stream: UpgradedStream) -> Result<(), Box<dyn Error + Send + Sync>> {
+        stream.read_to_end(&mut Vec::new()).await.map(drop).map_err(io::Error::other)?;
+        Ok(())
+    }
+    let as_it_is = async |mut stream: UpgradedStream| stream.read_to_end(&mut Vec::new()).await.map(drop);
+    for (event, _) in
+        [logged(as_it_is, async |raw| drop(raw)).await, logged(reading, async |raw| drop(raw)).await]
+    {
+        assert_eq!(event.level, Level::DEBUG);
+        assert_eq!(event.get("message"), "the WebSocket has ended without a Close");
+        assert!(event.get("error").contains("without a Close"), "{event:?}");
+    }
+}
+
+#[tokio::test]
+async fn client_that_breaks_the_protocol_is_a_warning() {
+    let reading = async |mut stream: UpgradedStream| stream.read_to_end(&mut Vec::new()).await.map(drop);
+    let unmasked = wire::from_peer(Role::Client, true, wire::BINARY, b"secret");
+    let (event, _) = logged(reading, async |mut raw| {
+        raw.send(&unmasked).await;
+        raw.rest().await;
+    })
+    .await;
+    assert_eq!(event.level, Level::WARN);
+    assert!(!event.get("error").is_empty() && !format!("{event:?}").contains("secret"), "{event:?}");
+}
+
+/// What `?` meets in handlers, and those that have nothing to say.
+#[test]
+fn handler_may_return_nothing_or_a_result_or_never() {
+    fn takes<O: Outcome>(_: impl AsyncFn(UpgradedStream) -> O) {}
+    takes(async |_| ());
+    takes(async |_| Ok::<_, io::Error>(()));
+    takes(async |_| Ok::<_, fastwebsockets_stream::ConnectError>(()));
+    takes(async |_| Ok::<_, Box<dyn Error + Send + Sync>>(()));
+    takes(async |_| Err(String::new()));
+    takes(async |_| -> ! {
+        loop {
+            tokio::task::yield_now().await;
+        }
+    });
+}
+
+/// A page and an echo at one path.
+fn page_or_echo() -> Router {
+    let handler = async |upgrade: Option<WebSocketUpgrade>| match upgrade {
+        Some(upgrade) => upgrade.config(binary()).on_upgrade(echo),
+        None => "the page".into_response(),
+    };
+    Router::new().route("/chat", any(handler))
+}
+
+#[tokio::test]
+async fn page_and_socket_share_a_path_and_a_bad_request_is_still_refused() {
+    let address = serve(page_or_echo()).await;
+    let r = Request::new;
+    let mut raw = Raw::connect(address).await;
+    // For HTTP, or for something else than a WebSocket.
+    for request in
+        [r().without("Upgrade").without("Connection"), r().without("Upgrade"), r().instead("Upgrade: h2c")]
+    {
+        let answer = raw.ask(&request).await;
+        assert_eq!((answer.status(), answer.body.as_str()), (200, "the page"));
+    }
+    // For a WebSocket, in a wrong way.
+    for (request, status) in [
+        (r().without("Sec-WebSocket-Key"), 400),
+        (r().instead("Sec-WebSocket-Version: 8"), 426),
+        (r().line("POST /chat HTTP/1.1"), 405),
+    ] {
+        assert_eq!(raw.ask(&request).await.status(), status);
+    }
+    assert_eq!(raw.ask(&r()).await.status(), 101);
+    raw.send(&wire::from_peer(Role::Server, true, wire::BINARY, b"bytes")).await;
+    assert_eq!(raw.frame().await.payload, b"bytes");
+}
+
+#[tokio::test]
+async fn page_and_socket_share_a_path_over_http2() {
+    let client = Client::connect(serve(page_or_echo()).await).await;
+    let mut request = client.request();
+    *request.method_mut() = http::Method::GET;
+    request.extensions_mut().remove::<hyper::ext::Protocol>();
+    let (answer, body) = client.refused(request).await;
+    assert_eq!((answer.status.as_u16(), body.as_str()), (200, "the page"));
+    within(exchange(client.stream(binary()).await, &bulk(100_000, 2))).await;
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod http2;
 mod http2_end;
 mod http2_reopen;
 mod logging;
+mod one_type;
 mod proxies;
 mod refusals;
 mod requests;

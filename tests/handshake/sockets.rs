@@ -67,6 +67,34 @@ async fn sockets_of_both_ends_are_watched_as_the_config_says_under_tls_too() {
     }
 }
 
+#[tokio::test]
+async fn addresses_and_nodelay_are_those_of_the_socket_whole_and_in_halves_under_tls_too() {
+    for secure in [false, true] {
+        let [near, far] = connected(binary(), secure).await;
+        let (local, peer) = (near.local_addr().unwrap(), near.peer_addr().unwrap());
+        assert_ne!(local, peer);
+        assert_eq!((far.peer_addr().unwrap(), far.local_addr().unwrap()), (local, peer));
+        assert_eq!(near.get_ref().peer_addr().unwrap(), peer);
+        assert_eq!(near.get_ref().local_addr().unwrap(), local);
+        let nodelay = |stream: &WebSocketStream<MaybeTlsStream>| stream.get_ref().tcp().nodelay().unwrap();
+        near.set_nodelay(false).unwrap();
+        assert!(!nodelay(&near) && nodelay(&far), "over TLS: {secure}");
+
+        let (reader, writer) = near.into_split();
+        assert_eq!((reader.local_addr().unwrap(), reader.peer_addr().unwrap()), (local, peer));
+        assert_eq!((writer.local_addr().unwrap(), writer.peer_addr().unwrap()), (local, peer));
+        reader.set_nodelay(true).unwrap();
+        let near = reader.reunite(writer).unwrap();
+        assert!(nodelay(&near));
+        let (reader, writer) = near.into_split();
+        writer.set_nodelay(false).unwrap();
+        let near = writer.reunite(reader).unwrap();
+        assert!(!nodelay(&near));
+        near.get_ref().set_nodelay(true).unwrap();
+        assert!(nodelay(&near));
+    }
+}
+
 /// Whether the system will probe the connection from this port, as its table says: timer 2 is that of keep-alive.
 #[cfg(target_os = "linux")]
 fn is_probed(port: u16) -> bool {

@@ -78,11 +78,16 @@ fn is_departure(error: &(dyn Error + 'static)) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, TimedOut, UnexpectedEof};
     let mut next = Some(error);
     while let Some(error) = next {
-        if let Some(error) = error.downcast_ref::<io::Error>() {
-            let kinds = [BrokenPipe, ConnectionAborted, ConnectionReset, TimedOut, UnexpectedEof];
-            return kinds.contains(&error.kind());
+        let io = error.downcast_ref::<io::Error>();
+        let kinds = [BrokenPipe, ConnectionAborted, ConnectionReset, TimedOut, UnexpectedEof];
+        if io.is_some_and(|io| kinds.contains(&io.kind())) {
+            return true;
         }
-        next = error.source();
+        // An `io::Error` skips what is inside of it as a source.
+        next = match io.and_then(io::Error::get_ref) {
+            Some(inside) => Some(inside),
+            None => error.source(),
+        };
     }
     false
 }

@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::future::Future;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use http::Uri;
 use http::uri::PathAndQuery;
+use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpInfo};
 use hyper_util::rt::TokioIo;
 use tower_service::Service;
@@ -54,7 +56,7 @@ enum To {
 }
 
 impl Client {
-    /// This client as a connector for HTTP clients and tonic.
+    /// This client as a connector for HTTP clients and tonic. Its response is a [`ConnectorStream`].
     ///
     /// `to` is either a whole URI (`wss://host/path`): every call goes there, and the URI of a call only matters to what
     /// runs inside. Or it is path and query (`/path?query`), and scheme and authority are those of the call, `ws://` for
@@ -104,7 +106,7 @@ impl To {
 }
 
 impl Service<Uri> for Connector {
-    type Response = TokioIo<WebSocketStream<MaybeTlsStream>>;
+    type Response = ConnectorStream;
     type Error = ConnectError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ConnectError>> + Send>>;
 
@@ -116,8 +118,74 @@ impl Service<Uri> for Connector {
         let Connector { client, to } = self.clone();
         Box::pin(async move {
             let (stream, _) = client.open(&to.target(&uri)?).await?;
-            Ok(TokioIo::new(stream))
+            Ok(ConnectorStream(TokioIo::new(stream)))
         })
+    }
+}
+
+/// What a [`Connector`] gives: the stream, as hyper's clients and tonic want it.
+///
+/// It has hyper's own traits ([`Read`] and [`Write`]) in the place of tokio's, and [`Connection`]. By
+/// [`into_inner`](Self::into_inner) it is a stream like any other.
+#[derive(Debug)]
+pub struct ConnectorStream(TokioIo<WebSocketStream<MaybeTlsStream>>);
+
+impl ConnectorStream {
+    /// The stream.
+    pub fn get_ref(&self) -> &WebSocketStream<MaybeTlsStream> {
+        self.0.inner()
+    }
+
+    /// The stream.
+    pub fn get_mut(&mut self) -> &mut WebSocketStream<MaybeTlsStream> {
+        self.0.inner_mut()
+    }
+
+    /// The stream.
+    pub fn into_inner(self) -> WebSocketStream<MaybeTlsStream> {
+        self.0.into_inner()
+    }
+}
+
+impl Read for ConnectorStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl Write for ConnectorStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+impl Connection for ConnectorStream {
+    fn connected(&self) -> Connected {
+        self.get_ref().connected()
     }
 }
 

@@ -189,7 +189,7 @@ impl Http2 {
             let (mut head, mut body) = response.into_parts();
             head.version = Version::HTTP_2;
             let mut start = Vec::new();
-            let _ = deadline.cut(timeout(PATIENCE, read_start(&mut body, &mut start))).await;
+            deadline.cut(read_start(&mut body, &mut start)).await;
             return Err(ConnectError::rejected(target, Response::from_parts(head, start.into())));
         }
         response::check_chosen(response.headers(), &client.subprotocols, target)?;
@@ -347,12 +347,15 @@ impl fmt::Debug for Http2 {
 /// The most of a body that goes into an error.
 const MAX_BODY: usize = 1024;
 
-/// Reads as much of a body as goes into an error. What was read stays if this is dropped.
+/// Reads as much of a body as goes into an error, for a second at most. What was read stays if this is dropped.
 async fn read_start(body: &mut Incoming, start: &mut Vec<u8>) {
-    while start.len() < MAX_BODY
-        && let Some(Ok(frame)) = body.frame().await
-    {
-        let data = frame.into_data().unwrap_or_default();
-        start.extend_from_slice(&data[..data.len().min(MAX_BODY - start.len())]);
-    }
+    let reading = async {
+        while start.len() < MAX_BODY
+            && let Some(Ok(frame)) = body.frame().await
+        {
+            let data = frame.into_data().unwrap_or_default();
+            start.extend_from_slice(&data[..data.len().min(MAX_BODY - start.len())]);
+        }
+    };
+    let _ = timeout(PATIENCE, reading).await;
 }

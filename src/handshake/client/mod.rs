@@ -27,7 +27,7 @@ use http::header::{HeaderName, HeaderValue};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 #[cfg(feature = "connector")]
-pub use connector::Connector;
+pub use connector::{Connector, ConnectorStream};
 pub use error::{ConnectError, Phase, ProxyError};
 #[cfg(feature = "http2")]
 pub use http2::{Http2, Http2Stream};
@@ -86,6 +86,19 @@ pub async fn connect<U: ToUri>(
 /// [`header`](Self::header). Everything the section has a client check is checked: the status 101, Upgrade, Connection,
 /// Sec-WebSocket-Accept against the key that was sent, no extension, and no subprotocol but one that was asked for. Any
 /// other status is [`ConnectError::Rejected`]; redirections are not followed, as the section leaves it.
+///
+/// # Limits
+///
+/// 64 KiB for the head of an answer, 16 KiB for its first line, 256 header fields, 16 interim answers (1xx) before it: more is
+/// [`ConnectError::TooLong`]. Where the server refuses, up to 1 KiB of the body is waited for, for a second at most. 30 seconds for the
+/// whole, see [`time_limit`](Self::time_limit).
+///
+/// # Logging
+///
+/// By `tracing`: a span `connect` at DEBUG with `host`, `port` and `scheme`; in it, at DEBUG, how it ends (a refusal has its `status`).
+/// Nothing of a query, of header fields, subprotocols or bodies is logged.
+///
+/// # Credentials
 ///
 /// User and password in a URI become Basic authentication (RFC 7617), and stay out of Host. A fragment is an error.
 ///
@@ -204,7 +217,8 @@ impl Client {
     ///
     /// # Panics
     ///
-    /// With a limit, connecting panics in a runtime without timers.
+    /// With a limit, connecting panics in a runtime without timers. Without one, it does where the server refuses, because the
+    /// body that explains it has a limit of its own.
     #[must_use]
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = limit;
@@ -213,6 +227,11 @@ impl Client {
 
     /// The configuration of TLS for `wss://`, and for a proxy that is itself reached by TLS. Default: with the feature
     /// `platform-roots`, what the platform trusts; else there is none, and `wss://` is an error.
+    ///
+    /// The cryptography of that default is the one that the process has installed
+    /// ([`CryptoProvider::install_default`](crate::rustls::crypto::CryptoProvider::install_default)); else the one that rustls is
+    /// built with, where that is one alone; with the feature `ring`, ring. If there is none, `wss://` is
+    /// [`ConnectError::Unsupported`]. Connecting installs none.
     ///
     /// What is offered by ALPN is replaced: `http/1.1`, or `h2` for `http2`.
     #[cfg(feature = "tls")]

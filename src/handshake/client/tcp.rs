@@ -3,7 +3,7 @@
 mod race;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use tokio::net::{TcpStream, lookup_host};
 use tracing::{debug, field};
@@ -34,9 +34,12 @@ pub(super) async fn resolve(
     port: u16,
     deadline: Deadline,
 ) -> Result<Vec<SocketAddr>, ConnectError> {
-    let failed = |source| ConnectError::Resolve { host: host.to_owned(), port, source };
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(address, port)]);
+    }
     let resolving = async {
-        let found = lookup_host((host, port)).await.map_err(failed)?;
+        let found = lookup_host((host, port)).await;
+        let found = found.map_err(|source| ConnectError::Resolve { host: host.to_owned(), port, source })?;
         let addresses = race::interleave(found);
         debug!(host, addresses = addresses.len(), "the name is resolved");
         if addresses.is_empty() { Err(no_address(host, port)) } else { Ok(addresses) }

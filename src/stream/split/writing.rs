@@ -209,6 +209,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> OwnedWriteHalf<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     /// Answers Pings, notices the end, and throws away what comes.
     #[cold]
+    #[inline(never)]
     fn read_for_nobody(&mut self, cx: &mut Context<'_>) {
         self.discard();
         if self.end.is_open() {
@@ -254,7 +255,7 @@ impl<S> Drop for OwnedWriteHalf<S> {
         let panics = std::thread::panicking();
         shared.left.store(if panics { Left::PANIC } else { Left::CLOSE }, SeqCst);
         shared.must_push.store(true, Relaxed);
-        if !panics && shared.has_ended.load(SeqCst) {
+        if !panics {
             shared.do_what_is_left();
         }
         shared.waiting.wake(Side::Reader);

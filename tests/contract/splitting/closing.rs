@@ -54,6 +54,30 @@ fn close_is_woken_when_the_reading_half_reads_the_peers_close() {
     }
 }
 
+/// The transport wakes nobody: one of the two is polled for another reason.
+#[test]
+fn whichever_of_read_and_close_meets_the_bytes_wakes_the_other() {
+    for role in ROLES {
+        let (mut reader, mut writer, mock) = halves(role, patient());
+        let (reads, closes) = (Task::default(), Task::default());
+        let mut close = closing(&mut writer);
+        assert!(closes.run(|cx| close.as_mut().poll(cx)).is_pending());
+        assert!(reads.read(&mut reader, 64).is_pending());
+        (reads.wakes(), closes.wakes());
+        mock.feed(&wire::data(role, b"data"));
+        assert!(closes.run(|cx| close.as_mut().poll(cx)).is_pending());
+        assert!(reads.wakes() > 0, "{}", name(role));
+        assert_eq!(ok(reads.read(&mut reader, 64)), b"data");
+        assert!(closes.run(|cx| close.as_mut().poll(cx)).is_pending());
+        assert!(reads.read(&mut reader, 64).is_pending());
+        (reads.wakes(), closes.wakes());
+        mock.feed(&wire::close(role, Some(1000), ""));
+        assert_eq!(ok(reads.read(&mut reader, 64)), b"");
+        assert!(closes.wakes() > 0, "{}", name(role));
+        assert_eq!(code(closes.run(|cx| close.as_mut().poll(cx))), 1000);
+    }
+}
+
 #[test]
 fn close_reads_by_itself_for_a_reading_half_that_is_not_polled_and_keeps_the_data_for_it() {
     for role in ROLES {
@@ -108,6 +132,8 @@ fn close_waits_for_a_reading_half_that_has_much_to_read_and_takes_no_more_than_i
         }
         assert!(all == bytes, "{}", name(role));
         assert_eq!(ok(reads.read(&mut reader, 1000)), b"");
+        // Woken by the reading half, which has made room: nothing else has happened.
+        assert!(is_done || closes.wakes() > 0);
         assert!(is_done || closes.run(|cx| close.as_mut().poll(cx)).is_ready());
     }
 }
@@ -167,18 +193,32 @@ fn close_goes_on_without_the_reading_half_when_that_is_dropped() {
 #[test]
 fn error_that_ends_a_close_is_also_the_readers() {
     for role in ROLES {
-        let (mut reader, mut writer, mock) = halves(role, patient());
-        let (reads, closes) = (Task::default(), Task::default());
-        mock.feed(&[wire::data(role, b"before"), vec![0xff]].concat());
-        {
-            let mut close = closing(&mut writer);
-            let error = err(closes.run(|cx| close.as_mut().poll(cx)));
-            assert_eq!(error.kind(), io::ErrorKind::InvalidData);
-            assert!(matches!(rule(&error), Error::ReservedBits { .. }), "{error:?}");
+        for data in [b"".as_slice(), b"before"] {
+            let wire = [if data.is_empty() { vec![] } else { wire::data(role, data) }, vec![0xff]].concat();
+            let (mut reader, mut writer, mock) = halves(role, patient());
+            let (reads, closes) = (Task::default(), Task::default());
+            mock.feed(&wire);
+            {
+                let mut close = closing(&mut writer);
+                let error = err(closes.run(|cx| close.as_mut().poll(cx)));
+                assert!(matches!(rule(&error), Error::ReservedBits { .. }), "{error:?}");
+            }
+            if !data.is_empty() {
+                assert_eq!(ok(reads.read(&mut reader, 64)), data);
+            }
+            assert!(matches!(rule(&err(reads.read(&mut reader, 64))), Error::ReservedBits { .. }));
+            assert_eq!(err(reads.read(&mut reader, 64)).kind(), io::ErrorKind::InvalidData);
+
+            // In one piece there is only one who is told.
+            let (mut stream, mock) = stream(role, patient());
+            mock.feed(&wire);
+            {
+                let mut close = pin!(stream.close(1000, "bye"));
+                let error = err(closes.run(|cx| close.as_mut().poll(cx)));
+                assert!(matches!(rule(&error), Error::ReservedBits { .. }), "{error:?}");
+            }
+            assert!(err(reads.read(&mut stream, 64)).get_ref().is_none());
         }
-        assert_eq!(ok(reads.read(&mut reader, 64)), b"before");
-        assert!(matches!(rule(&err(reads.read(&mut reader, 64))), Error::ReservedBits { .. }));
-        assert_eq!(err(reads.read(&mut reader, 64)).kind(), io::ErrorKind::InvalidData);
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::io::AsyncWriteExt;
 use tokio_rustls::rustls::{self, AlertDescription};
 
 use crate::support::authority::Authority;
-use crate::support::client::{chain, config, serve};
+use crate::support::client::{chain, config, read_head, serve};
 
 #[tokio::test]
 async fn alert_after_the_handshake_is_a_failure_of_tls_and_says_what_is_wanted() {
@@ -63,5 +63,21 @@ async fn server_that_answers_plain_text_with_tls_is_asked_for_by_wss() {
     let error = Client::new(config()).connect(format!("ws://localhost:{port}/")).await.unwrap_err();
     assert!(matches!(&error, ConnectError::NotHttp { .. }), "{error:?}");
     assert!(error.to_string().contains("which is TLS; try wss://"), "{error}");
+    server.await.unwrap();
+}
+
+#[tokio::test]
+async fn tls_that_ends_before_the_answer_is_an_end_like_any_other() {
+    let authority = Authority::new();
+    let acceptor = authority.acceptor("localhost", &[]);
+    let (port, server) = serve(async move |io| {
+        let mut tls = acceptor.accept(io).await.unwrap();
+        read_head(&mut tls).await;
+        // The socket is closed, and TLS says nothing of it.
+    })
+    .await;
+    let client = Client::new(config()).tls(authority.trusting());
+    let error = client.connect(format!("wss://localhost:{port}/")).await.unwrap_err();
+    assert!(matches!(error, ConnectError::Ended { begun: false, .. }), "{error:?}");
     server.await.unwrap();
 }

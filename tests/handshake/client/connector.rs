@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use tower_service::Service;
 
 use crate::support::authority::Authority;
-use crate::support::client::{accept_by_hand, config, nobody, serve};
+use crate::support::client::{accept_by_hand, assert_echo, config, nobody, serve};
 use crate::support::with::With;
 
 /// Says what was asked, and of whom.
@@ -158,6 +158,17 @@ async fn connector_without_a_place_to_go_is_an_error() {
     let error: legacy::Error =
         http(connector, false).get(Uri::from_static("http://inside.example")).await.unwrap_err();
     assert!(error.is_connect());
+}
+
+#[tokio::test]
+async fn what_the_connector_gives_is_a_stream_like_any_other() {
+    let (port, server) = serve(crate::support::client::echo).await;
+    let mut connector = Client::new(config()).connector(&format!("ws://localhost:{port}/")).unwrap();
+    let io = connector.call(Uri::from_static("http://inside.example")).await.unwrap();
+    assert!(hyper::rt::Write::is_write_vectored(&io));
+    assert_eq!(io.get_ref().get_ref().tcp().peer_addr().unwrap().port(), port);
+    assert_echo(io.into_inner()).await;
+    server.await.unwrap();
 }
 
 /// What tonic's `connect_with_connector` asks of a connector.

@@ -122,6 +122,14 @@ fn no_time_limit_needs_no_timer() {
         )
         .await;
         server.await.unwrap();
+
+        // A name with addresses of both families would be raced for.
+        let is_one_family = lookup_host("localhost:0").await.unwrap().all(|address| address.is_ipv4());
+        for host in ["127.0.0.1", "localhost"].iter().take(if is_one_family { 2 } else { 1 }) {
+            let (port, server) = serve(echo).await;
+            assert_echo(client.connect(&format!("ws://{host}:{port}")).await.unwrap().0).await;
+            server.await.unwrap();
+        }
     });
 }
 

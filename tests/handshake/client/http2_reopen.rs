@@ -147,6 +147,53 @@ async fn callers_that_come_at_once_share_one_connection() {
     assert_eq!(server.accepted(), 2);
 }
 
+/// Connections end at any time: while they are opened, while they are asked, while they are used.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn callers_of_a_server_that_keeps_dying_get_a_stream_or_an_error_and_never_hang() {
+    let (mut server, http2) = Server::connected().await;
+    let (sender, mut opened) = mpsc::unbounded_channel();
+    let calls: Vec<_> = (0..8)
+        .map(|_| {
+            let (http2, uri, sender) = (http2.clone(), server.uri.clone(), sender.clone());
+            tokio::spawn(async move {
+                let mut streams = 0;
+                for _ in 0..100 {
+                    match soon(http2.connect(&uri)).await {
+                        Ok((mut stream, _)) => {
+                            streams += 1;
+                            sender.send(()).unwrap();
+                            let _ = stream.write_all(b"bytes").await;
+                            let _ = soon(stream.read(&mut [0; 5])).await;
+                        }
+                        // It may have been processed, or the connection has ended at once.
+                        Err(ConnectError::Http2 { .. } | ConnectError::Http2Ended { .. }) => {}
+                        Err(error) => panic!("{error:?}"),
+                    }
+                }
+                streams
+            })
+        })
+        .collect();
+    let killing = async {
+        loop {
+            for _ in 0..7 {
+                let _ = opened.recv().await;
+            }
+            server.kill().await;
+        }
+    };
+    let streams = tokio::select! {
+        streams = join_all(calls) => streams,
+        () = killing => unreachable!("there is always one more"),
+    };
+    let streams: usize = streams.into_iter().map(Result::unwrap).sum();
+    // A few are lost with each connection.
+    assert!(streams > 100, "{streams} of 800");
+    // And then it lives.
+    assert_echo(soon(http2.connect(&server.uri)).await.unwrap().0).await;
+    soon(http2.wait_idle()).await;
+}
+
 /// A server by TLS, of whose connections after the first each gets what the test does with it.
 async fn by_tls() -> (String, Http2, mpsc::UnboundedReceiver<(TcpStream, tokio_rustls::TlsAcceptor)>) {
     let authority = Authority::new();

@@ -1,11 +1,13 @@
 //! A server that answers with another status: what the client tells of it, and when.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use fastwebsockets_stream::{Client, ConnectError};
 use http::Response;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
 use tokio::time::Instant;
 
 use crate::support::client::{SHORT, answer, config, read_head, serve, soon};
@@ -110,7 +112,7 @@ async fn refusal_says_who_what_came_what_was_expected_and_what_to_try() {
             "307 Temporary Redirect, expected 101 Switching Protocols; it leads to ..., but redirections are not followed",
         ),
         (
-            "308 Permanent Redirect\r\nLocation: /other\r\n\r\n",
+            "308 Permanent Redirect\r\nLocation: /other#access=secret\r\n\r\n",
             "308 Permanent Redirect, expected 101 Switching Protocols; it leads to /other, but redirections are not followed",
         ),
         (
@@ -235,4 +237,53 @@ async fn refusal_that_comes_before_the_request_is_read_is_told() {
     far.write_all(b"HTTP/1.1 431 No\r\nContent-Length: 0\r\n\r\n").await.unwrap();
     let error = soon(client.over(near, "ws://host/")).await.map(drop).unwrap_err();
     assert_eq!(response(error).status(), 431);
+}
+
+/// Comes in, but nothing goes out.
+struct Mute(DuplexStream);
+
+impl AsyncRead for Mute {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Mute {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(ErrorKind::BrokenPipe.into()))
+    }
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn server_that_reads_no_more_has_a_second_to_say_why() {
+    let client = Client::new(config()).time_limit(Duration::MAX);
+    let (near, mut far) = duplex(1024);
+    let server = async {
+        tokio::time::sleep(Duration::from_millis(900)).await;
+        far.write_all(b"HTTP/1.1 429 Too Many\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+    };
+    let (refused, ()) = tokio::join!(client.over(Mute(near), "ws://host/"), server);
+    assert_eq!(response(refused.map(drop).unwrap_err()).status(), 429);
+
+    let (near, _far) = duplex(1024);
+    let began = Instant::now();
+    let error = client.over(Mute(near), "ws://host/").await.map(drop).unwrap_err();
+    assert_eq!(began.elapsed().as_millis(), 1000);
+    assert!(matches!(error, ConnectError::Io { .. }), "{error:?}");
+    assert_eq!(error.kind(), ErrorKind::BrokenPipe);
+
+    let (near, far) = duplex(1024);
+    drop(far);
+    let error = client.over(Mute(near), "ws://host/").await.map(drop).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::BrokenPipe, "{error:?}");
 }

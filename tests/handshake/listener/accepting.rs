@@ -121,6 +121,29 @@ async fn path_is_the_only_one_that_is_served() {
     }
 }
 
+#[tokio::test]
+async fn path_that_no_request_can_ask_for_is_refused_where_it_is_set() {
+    for path in [
+        "",
+        "chat",
+        "/chat?query",
+        "/chat#part",
+        "http://host/chat",
+        "/a b",
+        "/gr\u{fc}n",
+        "/a\r\nb",
+        "*",
+        "?",
+    ] {
+        let error = listener().await.path(path).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{path}");
+        assert!(error.to_string().contains(&format!("{path:?}")), "{error}");
+    }
+    for path in ["/", "/chat", "/a//b/", "/gr%C3%BCn", "/a;b=c:d@e"] {
+        listener().await.path(path).unwrap();
+    }
+}
+
 /// A scanner's request for the wrong path needs no WebSocket's fields to be told.
 #[tokio::test]
 async fn path_is_checked_first_and_then_the_rules_of_the_upgrader() {

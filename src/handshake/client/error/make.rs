@@ -41,6 +41,10 @@ impl ConnectError {
         match why {
             Unanswered::Interim => too_long(host, MAX_INTERIM, "interim answers (1xx) before it"),
             Unanswered::Unread(Unread::Ended { begun }) => Self::Ended { host, port, begun },
+            // TLS that ends without saying so.
+            Unanswered::Unread(Unread::Failed(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Self::Ended { host, port, begun: !start.is_empty() }
+            }
             Unanswered::Unread(Unread::Failed(error)) => Self::failed(target, error),
             Unanswered::Unread(Unread::Head(error)) => match error {
                 HeadError::TooLong => too_long(host, MAX_HEAD, "bytes in its head"),

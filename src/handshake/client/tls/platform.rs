@@ -68,6 +68,8 @@ fn built_in() -> (Option<CryptoProvider>, Option<CryptoProvider>) {
     #[allow(unused_imports)]
     use rustls::crypto::*;
 
+    // A stand-in gives an `Option` already.
+    #[allow(clippy::useless_conversion)]
     (ring::default_provider().into(), aws_lc_rs::default_provider().into())
 }
 

@@ -67,8 +67,8 @@ fn credentials_are_sent_whole_up_to_255_octets_each() {
     for (user, password) in [("u", "p"), ("", ""), (&*"u".repeat(255), &*"p".repeat(255))] {
         let (mut socks, greeting) = Socks5::new(LOCAL, 80, Some(&credentials(user, password)));
         assert_eq!(greeting, [5, 1, 2]);
-        let (user_len, password_len) = ([user.len() as u8], [password.len() as u8]);
-        let sent = [&[1], &user_len[..], user.as_bytes(), &password_len, password.as_bytes()].concat();
+        let length = |text: &str| vec![u8::try_from(text.len()).unwrap()];
+        let sent = [vec![1], length(user), user.into(), length(password), password.into()].concat();
         assert_eq!(socks.receive(&[5, 2]).unwrap(), Some((Next::Send(sent), 0)));
         // The second is what some have in place of RFC 1929's own version.
         let request = b"\x05\x01\0\x01\x7f\0\0\x01\0\x50".to_vec();

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::io::ErrorKind;
 use std::rc::Rc;
 
+#[cfg(target_os = "linux")]
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::Instant;
 
@@ -16,15 +17,16 @@ type Fate = Option<(u64, Result<(), ErrorKind>)>;
 async fn run(
     fates: &[Fate],
     delay: Option<Duration>,
-) -> (Vec<(u64, u16)>, Result<u16, (Vec<SocketAddr>, io::Error)>) {
+) -> (Vec<(u128, u16)>, Result<u16, (Vec<SocketAddr>, io::Error)>) {
     let start = Instant::now();
     let begun = Rc::new(RefCell::new(Vec::new()));
-    let addresses = (1..=fates.len() as u16).map(|port| SocketAddr::from(([10, 0, 0, 1], port)));
+    let addresses =
+        (1..=u16::try_from(fates.len()).unwrap()).map(|port| SocketAddr::from(([10, 0, 0, 1], port)));
     let connect = |address: SocketAddr| {
         let begun = begun.clone();
         async move {
             let port = address.port();
-            begun.borrow_mut().push((start.elapsed().as_millis() as u64, port));
+            begun.borrow_mut().push((start.elapsed().as_millis(), port));
             let Some((after, result)) = fates[usize::from(port) - 1] else { return pending().await };
             sleep(Duration::from_millis(after)).await;
             result.map(|()| port).map_err(io::Error::from)
