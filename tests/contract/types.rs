@@ -147,7 +147,7 @@ fn closed_to_additions(source: &str) -> Vec<&str> {
         in_enum = (in_enum || starts_enum) && line != "}";
         // Attributes and comments may stand between.
         is_open =
-            line.contains("#[non_exhaustive]") || (is_open && line.trim_start().starts_with(['#', '/']));
+            line.trim() == "#[non_exhaustive]" || (is_open && line.trim_start().starts_with(['#', '/']));
     }
     found
 }
