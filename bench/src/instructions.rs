@@ -21,6 +21,7 @@ use crate::options::Options;
 use crate::peers::{Ours, Peer};
 use crate::progress::Progress;
 use crate::results::{Record, Results};
+use crate::split;
 use crate::stats::Summary;
 use crate::table::{Table, bytes, figure};
 
@@ -137,6 +138,7 @@ pub fn frames(args: &[String]) -> Result<(), String> {
     };
     let mut work = parse().ok_or_else(|| format!("{FRAMES} {args:?}: not understood"))?;
     frames::visit_all(&mut work);
+    split::visit_all(&mut work);
     println!("{} {}", work.done, vectors());
     Ok(())
 }
@@ -176,6 +178,11 @@ fn cells(who: &[&'static str], options: &Options) -> Vec<Cell> {
         }
     }
     cells
+}
+
+/// Instructions per frame in one cell, whoever it is.
+pub fn count_one(who: &'static str, column: &'static Column, size: usize) -> io::Result<f64> {
+    Cell { who, column, size }.count().map(|(instructions, _)| instructions)
 }
 
 /// Counts all, as many at a time as there are cores: it is not the time that counts.

@@ -5,22 +5,24 @@ use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use fastwebsockets_stream::Role;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::runtime::{Builder, Runtime};
 
+use crate::READ_BUFFER;
 use crate::cost::{self, Batch, COLUMNS};
-use crate::frames::Contender;
-use crate::link::adopt;
+use crate::frames::Visitor;
+use crate::instructions;
+use crate::link::{adopt, runtime};
+use crate::memory::pattern;
 use crate::options::Options;
 use crate::peers::{Ours, Peer, Transport, stream};
 use crate::progress::Progress;
 use crate::results::{Record, Results};
 use crate::stats::{Summary, ratio};
 use crate::table::{Table, bytes, verdict};
-use crate::{READ_BUFFER, memory};
 
 /// Of the time by `tokio::io::split`.
 const TARGET: f64 = 1.05;
@@ -34,6 +36,12 @@ const BATCH: Duration = Duration::from_millis(1);
 
 /// Bytes each way in a sample of the contention.
 const BOTH_WAYS: usize = 8 << 20;
+
+/// Both ways to have halves.
+pub fn visit_all(visitor: &mut impl Visitor) {
+    visitor.visit::<(IntoSplit,)>();
+    visitor.visit::<(TokioSplit,)>();
+}
 
 trait Split {
     const NAME: &'static str;
@@ -185,39 +193,41 @@ fn alone(options: &Options, rounds: usize, table: &mut Table, results: &mut Resu
     }
 }
 
-/// Both halves at work, in two tasks on two threads, against another such pair over TCP: all four at once.
+/// Both halves at work, each in a thread of its own, against another such pair over TCP: all four at once.
 struct Crossing {
     who: &'static str,
-    runtime: Runtime,
-    run: Box<dyn FnMut(&Runtime) -> Duration>,
+    ends: [(Reader, Writer); 2],
 }
 
 impl Crossing {
-    fn new<T: Split>(size: usize) -> io::Result<Self> {
-        let runtime = Builder::new_multi_thread().worker_threads(2).enable_io().build()?;
+    fn new<T: Split>() -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let near = std::net::TcpStream::connect(listener.local_addr()?)?;
         let (far, _) = listener.accept()?;
-        let mut ends = [
-            Some(boxed(T::split(adopt(&runtime, near)?, Role::Client))),
-            Some(boxed(T::split(adopt(&runtime, far)?, Role::Server))),
+        let runtime = runtime()?;
+        let ends = [
+            boxed(T::split(adopt(&runtime, near)?, Role::Client)),
+            boxed(T::split(adopt(&runtime, far)?, Role::Server)),
         ];
-        let run = move |runtime: &Runtime| {
-            let start = Instant::now();
-            runtime.block_on(async {
-                let tasks = ends.each_mut().map(|end| {
-                    let (reader, writer) = end.take().expect("it is put back");
-                    (tokio::spawn(read(reader)), tokio::spawn(write(writer, size)))
-                });
-                for (end, (reader, writer)) in ends.iter_mut().zip(tasks) {
-                    let done = (reader.await.expect("no panic"), writer.await.expect("no panic"));
-                    *end = Some((done.0.expect("the loopback"), done.1.expect("the loopback")));
-                }
-            });
-            start.elapsed()
-        };
-        Ok(Crossing { who: T::NAME, runtime, run: Box::new(run) })
+        // Tells the other threads when a socket is ready, for as long as the process lives.
+        thread::spawn(move || runtime.block_on(std::future::pending::<()>()));
+        Ok(Crossing { who: T::NAME, ends })
     }
+
+    fn run(&mut self, size: usize) -> Duration {
+        let start = Instant::now();
+        thread::scope(|scope| {
+            for (reader, writer) in &mut self.ends {
+                scope.spawn(|| alone_in_thread(read(reader)));
+                scope.spawn(move || alone_in_thread(write(writer, size)));
+            }
+        });
+        start.elapsed()
+    }
+}
+
+fn alone_in_thread(work: impl Future<Output = io::Result<()>>) {
+    runtime().and_then(|runtime| runtime.block_on(work)).expect("the loopback carries all");
 }
 
 type Reader = Box<dyn AsyncRead + Unpin + Send>;
@@ -229,7 +239,7 @@ fn boxed(
     (Box::new(reader), Box::new(writer))
 }
 
-async fn read(mut reader: Reader) -> io::Result<Reader> {
+async fn read(reader: &mut Reader) -> io::Result<()> {
     let mut buf = vec![0; READ_BUFFER];
     let mut left = BOTH_WAYS;
     while left > 0 {
@@ -238,16 +248,15 @@ async fn read(mut reader: Reader) -> io::Result<Reader> {
             n => left -= n,
         }
     }
-    Ok(reader)
+    Ok(())
 }
 
-async fn write(mut writer: Writer, size: usize) -> io::Result<Writer> {
-    let payload = memory::pattern(size);
+async fn write(writer: &mut Writer, size: usize) -> io::Result<()> {
+    let payload = pattern(size);
     for _ in 0..BOTH_WAYS / size {
         writer.write_all(&payload).await?;
     }
-    writer.flush().await?;
-    Ok(writer)
+    writer.flush().await
 }
 
 fn crossing(options: &Options, rounds: usize, table: &mut Table, results: &mut Results) {
@@ -255,12 +264,12 @@ fn crossing(options: &Options, rounds: usize, table: &mut Table, results: &mut R
         if !options.wants_column("both ways") {
             continue;
         }
-        let mut cases = [Crossing::new::<IntoSplit>(size), Crossing::new::<TokioSplit>(size)]
+        let mut cases = [Crossing::new::<IntoSplit>(), Crossing::new::<TokioSplit>()]
             .map(|case| case.expect("the loopback is there"));
         let mut samples = [const { Vec::new() }; 2];
         for round in 0..=rounds {
             for (case, samples) in cases.iter_mut().zip(&mut samples) {
-                let took = (case.run)(&case.runtime);
+                let took = case.run(size);
                 if round > 0 {
                     samples.push(took.as_secs_f64() * 1e3);
                 }
@@ -269,6 +278,19 @@ fn crossing(options: &Options, rounds: usize, table: &mut Table, results: &mut R
         let mut samples = samples.into_iter();
         let named = cases.map(|case| (case.who, samples.next().unwrap_or_default()));
         report("both ways", size, &named, "ms", table, results);
+    }
+}
+
+/// Of the smallest frames, which have the least work beside the lock. What no load moves; nothing without valgrind.
+fn instructions(options: &Options, table: &mut Table, results: &mut Results) {
+    let size = SIZES[0];
+    for column in
+        COLUMNS.iter().filter(|column| options.wants_column(column.name) && options.wants_size(size))
+    {
+        let count = |who| instructions::count_one(who, column, size).map(|count| (who, vec![count]));
+        let counts = [IntoSplit::NAME, TokioSplit::NAME, <Ours as Peer>::NAME].map(count);
+        let [Ok(ours), Ok(tokio), Ok(whole)] = counts else { return };
+        report(column.name, size, &[ours, tokio, whole], "instructions", table, results);
     }
 }
 
@@ -299,10 +321,12 @@ fn report(
 
 pub fn run(options: &Options, results: &mut Results) {
     let rounds = if options.quick { 20 } else { 100 };
-    let mut progress = Progress::new("split", 2);
+    let mut progress = Progress::new("split", 3);
     let mut table = Table::new(["payload", "column", "who", "time", "of tokio's", "holds"]).left(3);
     progress.step("alone");
     alone(options, rounds, &mut table, results);
+    progress.step("instructions");
+    instructions(options, &mut table, results);
     progress.step("both ways");
     crossing(options, rounds, &mut table, results);
     drop(progress);

@@ -65,12 +65,10 @@ impl<S> Shared<S> {
 
     /// Wakes whom the stream would have woken meanwhile.
     #[inline]
-    fn unlock(&self, mut stream: MutexGuard<'_, WebSocketStream<S>>) {
-        let due = stream.wakers.take_due();
+    fn unlock(&self, stream: MutexGuard<'_, WebSocketStream<S>>) {
         self.must_push.store(stream.must_push(), Relaxed);
-        drop(stream);
-        if let Some(due) = due {
-            due.wake();
+        if stream.wakers.has_due() {
+            wake_due(stream);
         }
     }
 
@@ -143,6 +141,13 @@ impl<S> Shared<S> {
             Err(_) => debug.finish_non_exhaustive(),
         }
     }
+}
+
+#[cold]
+fn wake_due<S>(mut stream: MutexGuard<'_, WebSocketStream<S>>) {
+    let due = stream.wakers.take_due();
+    drop(stream);
+    due.wake();
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {

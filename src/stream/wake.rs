@@ -137,14 +137,13 @@ impl Wakers {
         self.defers = defers;
     }
 
-    /// Who is to be woken, once nothing is locked.
     #[inline]
-    pub(super) fn take_due(&mut self) -> Option<Due> {
-        if self.reader_due | self.writer_due { Some(self.collect_due()) } else { None }
+    pub(super) fn has_due(&self) -> bool {
+        self.reader_due | self.writer_due
     }
 
-    #[cold]
-    fn collect_due(&mut self) -> Due {
+    /// Who is to be woken, once nothing is locked.
+    pub(super) fn take_due(&mut self) -> Due {
         let reader = self.reader.take_if(|_| self.reader_due);
         let writer = self.writer.take_if(|_| self.writer_due);
         (self.reader_due, self.writer_due) = (false, false);

@@ -209,6 +209,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> OwnedWriteHalf<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     /// Answers Pings, notices the end, and throws away what comes.
     #[cold]
+    #[inline(never)]
     fn read_for_nobody(&mut self, cx: &mut Context<'_>) {
         self.discard();
         if self.end.is_open() {
