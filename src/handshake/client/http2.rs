@@ -23,7 +23,7 @@ use super::http1::PATIENCE;
 use super::uri::Target;
 use super::{Client, ConnectError, Deadline, Phase, ToUri, dial, logged, response};
 use crate::WebSocketStream;
-use link::{Link, Unanswered};
+use link::{Addresses, Link, Unanswered};
 use reopen::Shared;
 pub use stream::Http2Stream;
 pub(super) use stream::leave;
@@ -111,7 +111,7 @@ impl Client {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let link = start(io, "", 0, self.deadline()).await?;
+        let link = start(io, None, "", 0, self.deadline()).await?;
         Ok(Http2(Arc::new(Shared::new(self.clone(), None, link))))
     }
 }
@@ -128,16 +128,23 @@ async fn open(client: &Client, target: &Target, deadline: Deadline) -> Result<Li
         let received = crate::handshake::headers::excerpt(agreed.unwrap_or_default());
         return Err(ConnectError::NotHttp2 { received });
     }
-    start(io, &target.host, target.port, deadline).await
+    let addresses = io.peer_addr().and_then(|peer| Ok(Addresses { peer, local: io.local_addr()? }));
+    start(io, addresses.ok(), &target.host, target.port, deadline).await
 }
 
-async fn start<S>(io: S, host: &str, port: u16, deadline: Deadline) -> Result<Link, ConnectError>
+async fn start<S>(
+    io: S,
+    addresses: Option<Addresses>,
+    host: &str,
+    port: u16,
+    deadline: Deadline,
+) -> Result<Link, ConnectError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let starting = async {
         let failed = |source| ConnectError::Http2 { host: host.to_owned(), port, source };
-        Link::start(io).await.map_err(failed)
+        Link::start(io, addresses).await.map_err(failed)
     };
     deadline.keep(Phase::Http2, host, port, starting).await
 }
@@ -183,7 +190,7 @@ impl Http2 {
         let Shared { client, connection, .. } = &*self.0;
         let counted = connection.count();
         let deadline = client.deadline();
-        let mut response = self.ask(request, target, deadline).await?;
+        let (mut response, addresses) = self.ask(request, target, deadline).await?;
         // Any other success is none: hyper makes a stream only of this one.
         if response.status() != StatusCode::OK {
             let (mut head, mut body) = response.into_parts();
@@ -201,7 +208,7 @@ impl Http2 {
             })
         };
         let io = deadline.keep(Phase::Upgrade, &target.host, target.port, upgraded).await?;
-        let stream = Http2Stream::open(io, connection.clone(), counted, client.config.clone());
+        let stream = Http2Stream::open(io, addresses, connection.clone(), counted, client.config.clone());
         Ok((stream, response::told(response)))
     }
 
@@ -211,13 +218,13 @@ impl Http2 {
         request: Request<Empty<Bytes>>,
         target: &Target,
         deadline: Deadline,
-    ) -> Result<Response<Incoming>, ConnectError> {
+    ) -> Result<(Response<Incoming>, Option<Addresses>), ConnectError> {
         let mut tries = 0;
         loop {
             let link = deadline.keep(Phase::Http2, &target.host, target.port, self.0.link()).await?;
             let Unanswered { error, unprocessed } =
                 match ask_on(&link, request.clone(), target, deadline).await {
-                    Ok(response) => return Ok(response),
+                    Ok(response) => return Ok((response, link.addresses())),
                     Err(unanswered) => unanswered,
                 };
             tries += 1;
