@@ -16,7 +16,7 @@ use environment::Environment;
 pub(super) use tunnel::open;
 use url::ProxyUrl;
 
-/// A proxy, for [`Client::proxy`].
+/// A proxy, for [`Client::proxy`](crate::Client::proxy).
 ///
 /// | URL | speaks | who resolves the server's name | default port |
 /// |---|---|---|---|

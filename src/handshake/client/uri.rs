@@ -127,6 +127,8 @@ pub(super) fn without_brackets(host: &str) -> &str {
 
 /// As much of a URI as an error may show: what stands before the last `@` could be a password, and a query a token.
 pub(super) fn without_secrets(uri: &str) -> String {
+    // In what is a URI, the first question mark begins the query, whatever else is in it.
+    let uri = if uri.parse::<Uri>().is_ok() { uri.split(['?', '#']).next().unwrap_or_default() } else { uri };
     let shown = match uri.rsplit_once('@') {
         Some((before, after)) => {
             let scheme = match before.split_once("://") {

@@ -77,3 +77,17 @@ async fn span_of_a_connection_names_host_port_and_scheme_and_no_more() {
     assert_eq!(fields, [("host", "localhost"), ("port", &*port.to_string()), ("scheme", "ws")]);
     assert_eq!(span.level, Level::DEBUG);
 }
+
+#[tokio::test]
+async fn name_is_resolved_and_an_address_is_not() {
+    log::install();
+    for (host, resolved) in [("127.0.0.1", 0), ("localhost", 1)] {
+        let (port, server) = serve(echo).await;
+        let (stream, _) = client().connect(&format!("ws://{host}:{port}")).await.unwrap();
+        assert_echo(stream).await;
+        server.await.unwrap();
+        let events = log::events();
+        let found = events.iter().filter(|event| event.get("message") == "the name is resolved");
+        assert_eq!(found.count(), resolved, "{events:?}");
+    }
+}

@@ -109,10 +109,10 @@ async fn refusal_says_who_what_came_what_was_expected_and_what_to_try() {
         ),
         (
             "307 Temporary Redirect\r\nLocation: /login?mail=a@secret\r\n\r\n",
-            "307 Temporary Redirect, expected 101 Switching Protocols; it leads to ..., but redirections are not followed",
+            "307 Temporary Redirect, expected 101 Switching Protocols; it leads to /login, but redirections are not followed",
         ),
         (
-            "308 Permanent Redirect\r\nLocation: /other\r\n\r\n",
+            "308 Permanent Redirect\r\nLocation: /other#access=secret\r\n\r\n",
             "308 Permanent Redirect, expected 101 Switching Protocols; it leads to /other, but redirections are not followed",
         ),
         (

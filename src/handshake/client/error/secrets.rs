@@ -11,8 +11,14 @@ pub(in crate::handshake::client) fn hide_secrets(fields: &mut HeaderMap) {
     }
 }
 
-/// Whether the values of a field are nobody's business.
+/// Whether the values of a field are nobody's business. Where a redirection leads has tokens in its query.
 pub(in crate::handshake::client) fn is_secret(name: &HeaderName) -> bool {
-    let secrets = [header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE, header::SET_COOKIE];
+    let secrets = [
+        header::AUTHORIZATION,
+        header::PROXY_AUTHORIZATION,
+        header::COOKIE,
+        header::SET_COOKIE,
+        header::LOCATION,
+    ];
     secrets.contains(name)
 }

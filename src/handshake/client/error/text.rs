@@ -82,11 +82,11 @@ impl Refusal<'_> {
         let status = self.response.status();
         match status {
             _ if status.is_redirection() => match fields.get(header::LOCATION) {
-                Some(to) => write!(
-                    f,
-                    "; it leads to {}, but redirections are not followed",
-                    shortened(&without_secrets(&String::from_utf8_lossy(to.as_bytes())))
-                ),
+                Some(to) => {
+                    let to = without_secrets(&String::from_utf8_lossy(to.as_bytes()));
+                    let to = to.split('#').next().unwrap_or_default();
+                    write!(f, "; it leads to {}, but redirections are not followed", shortened(to))
+                }
                 None => f.write_str("; redirections are not followed"),
             },
             StatusCode::OK => f.write_str("; a server that answers 200 serves no WebSocket at this path"),

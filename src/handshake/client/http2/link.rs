@@ -1,6 +1,7 @@
 //! One HTTP/2 connection, and what asking for a WebSocket on it comes to.
 
 use std::error::Error as StdError;
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 use h2::Reason;
@@ -20,6 +21,14 @@ use super::driver::{self, Settings};
 pub(super) struct Link {
     requests: SendRequest<Empty<Bytes>>,
     settings: watch::Receiver<Settings>,
+    addresses: Option<Addresses>,
+}
+
+/// The two ends of the socket, where that is this crate's.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Addresses {
+    pub(super) peer: SocketAddr,
+    pub(super) local: SocketAddr,
 }
 
 /// Why there was no answer.
@@ -32,12 +41,16 @@ pub(super) struct Unanswered {
 
 impl Link {
     /// In a runtime, a task of which drives the connection.
-    pub(super) async fn start<S>(io: S) -> hyper::Result<Self>
+    pub(super) async fn start<S>(io: S, addresses: Option<Addresses>) -> hyper::Result<Self>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (requests, settings) = driver::start(io).await?;
-        Ok(Link { requests, settings })
+        Ok(Link { requests, settings, addresses })
+    }
+
+    pub(super) fn addresses(&self) -> Option<Addresses> {
+        self.addresses
     }
 
     /// Whether it takes no more requests. Its streams may go on.
