@@ -137,6 +137,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> OwnedWriteHalf<S> {
             self.shared.closes.store(true, Relaxed);
             // The transport has its waker, and will have one of both.
             stream.wakers.wake_reader();
+            self.shared.must_push.store(true, Relaxed);
             self.shared.unlock(stream);
             limit
         };
@@ -189,6 +190,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> OwnedWriteHalf<S> {
             stream.read_for_nobody(cx);
         }
         let polled = poll(Pin::new(&mut *stream), cx);
+        shared.must_push.store(true, Relaxed);
         shared.unlock(stream);
         if polled.is_pending() {
             self.wait(cx, is_alone);
@@ -221,6 +223,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for OwnedWriteHalf<S> {
+    #[inline]
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.get_mut().poll_stream(cx, |stream, cx| stream.poll_write(cx, buf))
     }
@@ -237,6 +240,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for OwnedWriteHalf<S> {
         true
     }
 
+    #[inline]
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.get_mut().poll_stream(cx, |stream, cx| stream.poll_flush(cx))
     }
