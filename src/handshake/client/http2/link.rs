@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::net::SocketAddr;
+use std::sync::PoisonError;
 
 use bytes::Bytes;
 use h2::Reason;
@@ -14,12 +15,13 @@ use tokio::sync::watch;
 
 use super::super::uri::Target;
 use super::ConnectError;
-use super::driver::{self, Settings};
+use super::driver::{self, Gate, Settings, Started};
 
 /// A connection that takes requests until it ends.
 #[derive(Clone, Debug)]
 pub(super) struct Link {
     requests: SendRequest<Empty<Bytes>>,
+    gate: Gate,
     settings: watch::Receiver<Settings>,
     addresses: Option<Addresses>,
 }
@@ -45,8 +47,8 @@ impl Link {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (requests, settings) = driver::start(io).await?;
-        Ok(Link { requests, settings, addresses })
+        let Started { requests, gate, settings } = driver::start(io).await?;
+        Ok(Link { requests, gate, settings, addresses })
     }
 
     pub(super) fn addresses(&self) -> Option<Addresses> {
@@ -80,8 +82,12 @@ impl Link {
         request: Request<Empty<Bytes>>,
         target: &Target,
     ) -> Result<Response<Incoming>, Unanswered> {
-        let answer = self.requests.clone().try_send_request(request).await;
-        answer.map_err(|mut failure| {
+        let answer = {
+            let _gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+            // It is in the queue when this returns, or comes back.
+            self.requests.clone().try_send_request(request)
+        };
+        answer.await.map_err(|mut failure| {
             let was_not_sent = failure.take_message().is_some();
             let source = failure.into_error();
             let unprocessed = was_not_sent || is_unprocessed(&source);
