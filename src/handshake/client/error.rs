@@ -17,9 +17,9 @@ use http::{Response, Version};
 
 pub use phase::Phase;
 pub use proxy::ProxyError;
+pub(super) use secrets::{hide_secrets, is_secret};
 #[cfg(feature = "proxy")]
-pub(super) use secrets::is_request;
-pub(super) use secrets::{hide_secrets, is_secret, without_request};
+pub(super) use secrets::{is_request, without_request};
 
 /// Why [`connect`](crate::connect), a [`Client`](crate::Client) or what is made of one did not get a stream.
 ///

@@ -157,6 +157,10 @@ async fn refusal_says_who_what_came_what_was_expected_and_what_to_try() {
             "401 Unauthorized\r\nWWW-Authenticate: Negotiate, NTLM\r\n\r\n",
             "401 Unauthorized, expected 101 Switching Protocols; it wants Negotiate authentication",
         ),
+        (
+            "404 Not Found\r\n\r\nCannot GET /x?secret",
+            "404 Not Found, expected 101 Switching Protocols: \"Cannot GET /x\"; is the path right?",
+        ),
         ("404 Not Found\r\n\r\n", "404 Not Found, expected 101 Switching Protocols; is the path right?"),
         (
             "400 Bad Request\r\n\r\n",

@@ -11,6 +11,7 @@ use http::{Response, StatusCode, Version};
 use super::super::super::headers;
 use super::super::super::http1::Reason;
 use super::super::uri::without_secrets;
+use super::secrets::without_request;
 
 /// The most of a line of the body that is shown, in characters.
 const MAX_LINE: usize = 120;
@@ -174,7 +175,8 @@ fn first_line(body: &[u8]) -> Option<String> {
         .filter(|line| !line.is_empty());
     let first = lines.next()?;
     let line = if is_markup(first) { lines.find(|line| !is_markup(line)).unwrap_or(first) } else { first };
-    Some(shortened(&String::from_utf8_lossy(line)))
+    // Some say what they got.
+    Some(shortened(&String::from_utf8_lossy(without_request(line))))
 }
 
 /// Whether there is nothing in it but tags: `<!DOCTYPE html>`, which every page begins with.
