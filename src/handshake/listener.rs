@@ -160,7 +160,8 @@ impl Listener {
     pub fn path(mut self, path: impl Into<String>) -> io::Result<Self> {
         let path = path.into();
         // As a request's target is read.
-        let asked = path.starts_with('/').then(|| Uri::try_from(&path).ok()).flatten();
+        let is_written_as_sent = path.starts_with('/') && path.is_ascii();
+        let asked = is_written_as_sent.then(|| Uri::try_from(&path).ok()).flatten();
         if asked.is_none_or(|asked| asked.path() != path) {
             let reason = format!(
                 "no request can ask for the path {path:?}; expected one that begins with a slash, percent-encoded, without a query"
