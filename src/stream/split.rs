@@ -95,7 +95,7 @@ impl<S> Shared<S> {
     /// when it has released it; the fences make sure that one of the two sees what the other did.
     fn do_what_is_left(&self) {
         fence(SeqCst);
-        if !self.has_ended.load(SeqCst) || self.left.load(SeqCst) != Left::CLOSE {
+        if !self.has_ended.load(SeqCst) || self.left.load(SeqCst) == Left::NOTHING {
             return;
         }
         let mut stream = match self.stream.try_lock() {
@@ -103,8 +103,11 @@ impl<S> Shared<S> {
             Err(TryLockError::Poisoned(error)) => error.into_inner(),
             Err(TryLockError::WouldBlock) => return,
         };
-        if self.left.compare_exchange(Left::CLOSE, Left::NOTHING, SeqCst, SeqCst).is_ok() {
-            (self.end_writing)(&mut stream);
+        match self.left.compare_exchange(Left::CLOSE, Left::NOTHING, SeqCst, SeqCst) {
+            Ok(_) => (self.end_writing)(&mut stream),
+            // The next read says so. If there is none, dropping the stream must not look like an orderly end.
+            Err(Left::PANIC) => stream.departure.was_broken_off(),
+            Err(_) => {}
         }
         self.unlock(stream);
     }
@@ -137,9 +140,12 @@ impl<S> Shared<S> {
         let mut debug = f.debug_struct(name);
         // Not a lock: a task may be shown while it is polled.
         match self.stream.try_lock() {
-            Ok(stream) => debug.field("stream", &*stream).finish_non_exhaustive(),
-            Err(_) => debug.finish_non_exhaustive(),
-        }
+            Ok(stream) => debug.field("stream", &*stream),
+            Err(_) => &mut debug,
+        };
+        // The other half may have been dropped meanwhile.
+        self.do_what_is_left();
+        debug.finish_non_exhaustive()
     }
 }
 
@@ -233,6 +239,8 @@ fn reunite<S>(
     let shared = Arc::into_inner(shared).expect("nobody but the two halves has it");
     let mut stream = shared.stream.into_inner().unwrap_or_else(PoisonError::into_inner);
     stream.wakers.defer(false);
+    // A transport that panicked may have left some.
+    stream.wakers.take_due().wake();
     let ahead = std::mem::take(&mut stream.input);
     stream.input = input.followed_by(ahead);
     Ok(stream)
