@@ -54,6 +54,8 @@ impl Left {
     const CLOSE: u8 = 1;
     /// A Close that says that something went wrong.
     const PANIC: u8 = 2;
+    /// No Close, but what is kept: it was forgotten.
+    const KEPT: u8 = 3;
 }
 
 impl<S> Shared<S> {
@@ -82,7 +84,7 @@ impl<S> Shared<S> {
     fn queue_what_is_left(&self, stream: &mut WebSocketStream<S>) {
         if self.left.load(SeqCst) != Left::NOTHING {
             match self.left.swap(Left::NOTHING, SeqCst) {
-                Left::NOTHING => {}
+                Left::NOTHING | Left::KEPT => {}
                 Left::PANIC => stream.queue_close(ClosePayload::bare(Some(CloseCode::from(1011_u16)))),
                 _ => stream.queue_last_close(),
             }
@@ -234,8 +236,8 @@ fn reunite<S>(
     }
     let input: Input = read.take_input();
     let shared = read.shared().clone();
-    read.forget();
-    write.forget();
+    read.leave_quietly();
+    write.leave_quietly();
     let shared = Arc::into_inner(shared).expect("nobody but the two halves has it");
     let mut stream = shared.stream.into_inner().unwrap_or_else(PoisonError::into_inner);
     stream.wakers.defer(false);

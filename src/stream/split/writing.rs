@@ -51,7 +51,17 @@ impl<S> OwnedWriteHalf<S> {
 
     /// Drops the half without ending its direction: no Close is sent for it. The reading half goes on to answer Pings, and
     /// pushes out what is kept.
-    pub fn forget(mut self) {
+    pub fn forget(self) {
+        let shared = &*self.shared;
+        if shared.must_push.load(Relaxed) {
+            shared.left.store(Left::KEPT, SeqCst);
+            // It may wait, and nothing else would make it push.
+            shared.waiting.wake(Side::Reader);
+        }
+        self.leave_quietly();
+    }
+
+    pub(super) fn leave_quietly(mut self) {
         self.is_forgotten = true;
     }
 

@@ -149,15 +149,30 @@ fn forgotten_writing_half_ends_nothing_and_what_it_kept_leaves() {
         mock.set_room(3);
         ok(Task::default().write(&mut writer, b"kept"));
         assert!(reads.read(&mut reader, 64).is_pending());
-        reads.wakes();
         writer.forget();
-        assert_eq!(reads.wakes(), 0);
         mock.set_room(usize::MAX);
         mock.feed(&wire::ping(role, b"ping"));
         assert!(reads.read(&mut reader, 64).is_pending());
         assert_eq!(sent(&mock), [(wire::BINARY, b"kept".to_vec()), (wire::PONG, b"ping".to_vec())]);
         drop(reader);
         assert_eq!(sent(&mock), []);
+    }
+}
+
+/// As it would where the half is dropped: nothing else makes a reading half push that already waits.
+#[test]
+fn waiting_reading_half_pushes_what_a_forgotten_writing_half_had_gathered() {
+    for role in ROLES {
+        let (mut reader, mut writer, mock) = halves(role, binary().write_buffer(100));
+        let reads = Task::default();
+        assert!(reads.read(&mut reader, 64).is_pending());
+        ok(Task::default().write(&mut writer, b"gathered"));
+        assert_eq!((sent(&mock), reads.wakes()), (vec![], 0));
+        writer.forget();
+        assert_eq!(reads.wakes(), 1, "{}", name(role));
+        assert!(reads.read(&mut reader, 64).is_pending());
+        assert_eq!(sent(&mock), [(wire::BINARY, b"gathered".to_vec())]);
+        assert_eq!(reads.wakes(), 0);
     }
 }
 
