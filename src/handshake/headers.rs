@@ -26,6 +26,15 @@ pub(super) fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> 
     list(headers, name).any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
 }
 
+/// How a body is encoded, where that hides it: by Content-Encoding, or by Transfer-Encoding beside chunks.
+#[cfg(feature = "connect")]
+pub(super) fn encoding(headers: &HeaderMap) -> Option<&[u8]> {
+    let of_transfer = list(headers, &header::TRANSFER_ENCODING);
+    let of_transfer = of_transfer.filter(|encoding| !encoding.eq_ignore_ascii_case(b"chunked"));
+    let mut all = list(headers, &header::CONTENT_ENCODING).chain(of_transfer);
+    all.find(|encoding| !encoding.eq_ignore_ascii_case(b"identity"))
+}
+
 /// The value of a field that must not be repeated; `Err` if it is.
 pub(super) fn single<'a>(
     headers: &'a HeaderMap,

@@ -3,8 +3,6 @@
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, Response, StatusCode, Version};
-#[cfg(feature = "upgrade")]
-use http_body_util::Full;
 use thiserror::Error;
 
 use super::headers::{self, VERSION};
@@ -212,9 +210,12 @@ impl Rejection {
     }
 
     /// The answer: the status, the fields that belong to it, and a line of text that says why.
+    ///
+    /// Its body is of the type that the service has: [`Full<Bytes>`](http_body_util::Full), axum's `Body`, whatever is made of
+    /// [`Bytes`].
     #[cfg(feature = "upgrade")]
-    pub fn into_response(self) -> Response<Full<Bytes>> {
-        self.to_response().map(Full::new)
+    pub fn into_response<B: From<Bytes>>(self) -> Response<B> {
+        self.to_response().map(B::from)
     }
 
     pub(super) fn to_response(&self) -> Response<Bytes> {

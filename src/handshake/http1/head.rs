@@ -97,8 +97,8 @@ impl Head for http::response::Parts {
             [b'\r'] => return Ok(()), // An empty line, perhaps.
             // Mostly an alert: "what is this?"
             [ALERT | HANDSHAKE, 3, ..] => HeadError::Tls,
-            // SETTINGS, the first frame of HTTP/2 (RFC 9113, section 3.4).
-            [0, 0, _, 4, ..] => HeadError::Http2,
+            // SETTINGS, the first frame of HTTP/2 (RFC 9113, section 3.4), or GOAWAY in its place.
+            [0, 0, _, 4 | 7, ..] => HeadError::Http2,
             _ => HeadError::not_http(start),
         })
     }
@@ -178,7 +178,9 @@ mod tests {
             assert_eq!(response(start.as_bytes()), Ok(()), "{start:?}");
         }
         assert_eq!(response(b"\x15\x03\x01\x00\x02"), Err(HeadError::Tls));
-        assert_eq!(response(b"\0\0\x12\x04\0\0\0\0\0"), Err(HeadError::Http2));
+        for frame in [b"\0\0\x12\x04\0\0\0\0\0", b"\0\0\x08\x07\0\0\0\0\0"] {
+            assert_eq!(response(frame), Err(HeadError::Http2));
+        }
         for start in ["h", "SSH-2.0-x\r\n", "220 mail ESMTP\r\n", "HTTP/2 200"] {
             assert_eq!(response(start.as_bytes()), Err(HeadError::not_http(start.as_bytes())), "{start:?}");
         }

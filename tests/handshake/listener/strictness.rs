@@ -323,7 +323,8 @@ async fn request_that_comes_a_byte_at_a_time_is_read_and_the_frames_behind_it_to
         let mut head = vec![0; 129];
         let read = tokio::io::AsyncReadExt::read_exact(&mut reader, &mut head);
         let (written, read) = tokio::join!(write, read);
-        (written.unwrap(), read.unwrap());
+        written.unwrap();
+        read.unwrap();
         assert!(head.starts_with(b"HTTP/1.1 101 ") && head.ends_with(b"\r\n\r\n"));
     };
     within(async { tokio::join!(serving, asking) }).await;
