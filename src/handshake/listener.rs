@@ -75,7 +75,7 @@ const BACKLOG: u32 = 4096;
 /// let mut listener = Listener::bind("127.0.0.1:8080", config).await?;
 /// while let Some(accepted) = listener.accept().await {
 ///     tokio::spawn(async move {
-///         let (mut reader, mut writer) = tokio::io::split(accepted.stream);
+///         let (mut reader, mut writer) = accepted.stream.into_split();
 ///         tokio::io::copy(&mut reader, &mut writer).await?;
 ///         tokio::io::AsyncWriteExt::shutdown(&mut writer).await
 ///     });
