@@ -60,6 +60,9 @@ pub struct Upgrader {
 #[cfg(feature = "listener")]
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 
+/// More than clients take, and fewer than `http` has room for.
+const MAX_FIELDS: usize = 1024;
+
 impl Upgrader {
     /// Answers with streams of this [`Config`]; without subprotocols and further header fields; to any origin.
     pub fn new(config: Config) -> Self {
@@ -117,7 +120,7 @@ impl Upgrader {
     /// # Errors
     ///
     /// `InvalidInput` for a name or a value that cannot stand in a header field, for a field of the handshake's own
-    /// (`Connection`, `Upgrade`, `Sec-WebSocket-*`, or one that announces a body), and for more fields than `http` has room for.
+    /// (`Connection`, `Upgrade`, `Sec-WebSocket-*`, or one that announces a body), and for more than 1024 fields.
     pub fn header<K, V>(mut self, name: K, value: V) -> io::Result<Self>
     where
         HeaderName: TryFrom<K, Error: Into<http::Error>>,
@@ -127,7 +130,10 @@ impl Upgrader {
         if headers::is_reserved(&name) {
             return Err(invalid(format!("the field {name} belongs to the handshake itself")));
         }
-        self.headers.try_append(name, value).map_err(|error| invalid(error.to_string()))?;
+        if self.headers.len() >= MAX_FIELDS {
+            return Err(invalid(format!("an answer has at most {MAX_FIELDS} fields, no client takes more")));
+        }
+        self.headers.append(name, value);
         Ok(self)
     }
 

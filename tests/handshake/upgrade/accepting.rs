@@ -137,6 +137,10 @@ fn what_no_answer_can_say_is_an_error_where_it_is_set() {
             "{name:?}"
         );
     }
+    let full = (0..1024).fold(Upgrader::new(binary()), |upgrader, number| {
+        upgrader.header(format!("x-{number}"), "x").unwrap()
+    });
+    assert_eq!(full.header("x", "x").unwrap_err().kind(), io::ErrorKind::InvalidInput);
     for name in ["", "a b", "a,b", "a\r\n", "früh"] {
         let error = Upgrader::new(binary()).subprotocols(["v1", name]).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{name:?}");
