@@ -43,6 +43,7 @@
 //! | a tower stack: hyper-util's client, tonic's channel | [`Client::connector`] | `connector` |
 //! | one HTTP/2 connection for many streams (RFC 8441) | [`Client::http2`] | `connect`, `http2` |
 //! | a port, or a `TcpListener` | [`Listener`] | `listener` |
+//! | the same, and to decide on each request | [`Listener::requests`], [`Upgrader::request_over`] | `listener` |
 //! | a certificate for it | [`Listener::tls`] | `listener`, `tls` |
 //! | a TLS stream, a Unix socket, anything that a client has opened | [`Upgrader::over`] | `listener` |
 //! | a hyper service | [`upgrade`], [`Upgrader`] | `upgrade`; `http2` for RFC 8441 |

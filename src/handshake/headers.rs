@@ -26,6 +26,15 @@ pub(super) fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> 
     list(headers, name).any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
 }
 
+/// How a body is encoded, where that hides it: by Content-Encoding, or by Transfer-Encoding beside chunks.
+#[cfg(feature = "connect")]
+pub(super) fn encoding(headers: &HeaderMap) -> Option<&[u8]> {
+    let of_transfer = list(headers, &header::TRANSFER_ENCODING);
+    let of_transfer = of_transfer.filter(|encoding| !encoding.eq_ignore_ascii_case(b"chunked"));
+    let mut all = list(headers, &header::CONTENT_ENCODING).chain(of_transfer);
+    all.find(|encoding| !encoding.eq_ignore_ascii_case(b"identity"))
+}
+
 /// The value of a field that must not be repeated; `Err` if it is.
 pub(super) fn single<'a>(
     headers: &'a HeaderMap,
@@ -88,6 +97,17 @@ pub(super) fn excerpt(received: &[u8]) -> String {
     const MOST: usize = 80;
     let text = received[..received.len().min(MOST)].escape_ascii().to_string();
     if received.len() > MOST { text + "..." } else { text }
+}
+
+/// The same of a request's first line or target, without what may be a secret: what stands before an @, and the query.
+#[cfg(any(feature = "upgrade", feature = "listener"))]
+pub(super) fn public_excerpt(received: &[u8]) -> String {
+    let line =
+        received.split(|octet| matches!(octet, b'?' | b'#' | b'\r' | b'\n')).next().unwrap_or_default();
+    match line.iter().rposition(|octet| *octet == b'@') {
+        Some(at) => format!("...{}", excerpt(&line[at..])),
+        None => excerpt(line),
+    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ mod writing;
 
 use std::fmt;
 use std::io;
-use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicU8, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::task::Waker;
@@ -30,7 +30,8 @@ pub use writing::OwnedWriteHalf;
 /// What both halves have.
 pub(super) struct Shared<S> {
     stream: Mutex<WebSocketStream<S>>,
-    /// The stream has something to push out, which a read must not pass by. A hint: it is set before the lock is released.
+    /// The stream may have something to push out, which a read must not pass by. Set by the writing half, whatever it has
+    /// done, and taken back by the reading half once it has looked.
     must_push: AtomicBool,
     /// The writing half has begun to close: each half reads for the other, too. Changes under the lock.
     closes: AtomicBool,
@@ -68,7 +69,6 @@ impl<S> Shared<S> {
     /// Wakes whom the stream would have woken meanwhile.
     #[inline]
     fn unlock(&self, stream: MutexGuard<'_, WebSocketStream<S>>) {
-        self.must_push.store(stream.must_push(), Relaxed);
         if stream.wakers.has_due() {
             wake_due(stream);
         }

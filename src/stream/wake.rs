@@ -28,9 +28,12 @@ pub(super) struct Wakers {
     both: Option<Arc<Both>>,
     /// Nobody is woken before [`Self::take_due`]: the stream is behind a lock.
     defers: bool,
-    reader_due: bool,
-    writer_due: bool,
+    /// Who is to be woken then: a set.
+    due: u8,
 }
+
+const READER_DUE: u8 = 1;
+const WRITER_DUE: u8 = 2;
 
 impl Wakers {
     /// Polls the transport's write side for `side`.
@@ -45,7 +48,7 @@ impl Wakers {
         poll: impl FnOnce(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
         let other = match side {
-            Side::Reader => self.writer.as_ref().filter(|_| !self.writer_due),
+            Side::Reader => self.writer.as_ref().filter(|_| self.due & WRITER_DUE == 0),
             Side::Writer => self.reader.as_ref().filter(|_| self.reader_pushes),
         };
         let polled = match other {
@@ -79,7 +82,7 @@ impl Wakers {
     /// The reader's poll ends with `Pending`.
     #[inline]
     pub(super) fn park_reader(&mut self, waker: &Waker) {
-        if self.reader_due {
+        if self.due & READER_DUE != 0 {
             self.wake_overdue(waker);
         }
         remember(&mut self.reader, waker);
@@ -110,7 +113,7 @@ impl Wakers {
     pub(super) fn wake_reader(&mut self) {
         self.reader_pushes = false;
         if self.defers {
-            self.reader_due = self.reader.is_some();
+            self.due |= if self.reader.is_some() { READER_DUE } else { 0 };
         } else if let Some(waker) = self.reader.take() {
             waker.wake();
         }
@@ -126,7 +129,7 @@ impl Wakers {
 
     fn wake_waiting_writer(&mut self) {
         if self.defers {
-            self.writer_due = true;
+            self.due |= WRITER_DUE;
         } else if let Some(waker) = self.writer.take() {
             waker.wake();
         }
@@ -139,14 +142,14 @@ impl Wakers {
 
     #[inline]
     pub(super) fn has_due(&self) -> bool {
-        self.reader_due | self.writer_due
+        self.due != 0
     }
 
     /// Who is to be woken, once nothing is locked.
     pub(super) fn take_due(&mut self) -> Due {
-        let reader = self.reader.take_if(|_| self.reader_due);
-        let writer = self.writer.take_if(|_| self.writer_due);
-        (self.reader_due, self.writer_due) = (false, false);
+        let reader = self.reader.take_if(|_| self.due & READER_DUE != 0);
+        let writer = self.writer.take_if(|_| self.due & WRITER_DUE != 0);
+        self.due = 0;
         Due([reader, writer])
     }
 
@@ -154,7 +157,7 @@ impl Wakers {
     #[cold]
     fn wake_overdue(&mut self, next: &Waker) {
         if let Some(waker) = self.reader.take_if(|waker| !waker.will_wake(next)) {
-            self.reader_due = false;
+            self.due &= !READER_DUE;
             waker.wake();
         }
     }

@@ -25,7 +25,6 @@ mod parts;
 #[cfg(feature = "fastwebsockets")]
 mod peers;
 mod properties;
-#[cfg(feature = "fastwebsockets")]
 mod random;
 mod reading;
 mod refusing;

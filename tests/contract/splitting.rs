@@ -218,7 +218,8 @@ fn reader_and_writer_that_wait_for_the_write_side_are_both_woken() {
             if !reader_last {
                 assert!(writes.write(&mut writer, b"second").is_pending());
             }
-            (reads.wakes(), writes.wakes());
+            reads.wakes();
+            writes.wakes();
             mock.set_room(usize::MAX);
             assert!(mock.wake_writer());
             assert_eq!((reads.wakes(), writes.wakes()), (1, 1), "{} {reader_last}", name(role));

@@ -132,6 +132,41 @@ fn error_of_a_broken_rule_has_no_source_that_says_it_again() {
     assert!(error.to_string().contains("1011 (internal error): disk failed"), "{error}");
 }
 
+/// Lines of the public enums of the core that a later version could not add to: enums, and variants with fields.
+fn closed_to_additions(source: &str) -> Vec<&str> {
+    let (mut found, mut in_enum, mut is_open) = (Vec::new(), false, false);
+    for line in source.lines() {
+        let starts_enum = line.starts_with("pub enum ");
+        let has_fields = in_enum
+            && line.starts_with("    ")
+            && line[4..].starts_with(|first: char| first.is_ascii_uppercase())
+            && line.contains(['{', '(']);
+        if (starts_enum || has_fields) && !is_open {
+            found.push(line);
+        }
+        in_enum = (in_enum || starts_enum) && line != "}";
+        // Attributes and comments may stand between.
+        is_open =
+            line.trim() == "#[non_exhaustive]" || (is_open && line.trim_start().starts_with(['#', '/']));
+    }
+    found
+}
+
+#[test]
+fn enums_of_the_core_and_their_variants_with_fields_can_grow_but_for_the_role() {
+    let source = |file: &str| {
+        std::fs::read_to_string(format!("{}/src/{file}.rs", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    };
+    for file in ["error", "config", "frame/opcode"] {
+        assert_eq!(closed_to_additions(&source(file)), <[&str; 0]>::default(), "{file}");
+    }
+    assert_eq!(closed_to_additions(&source("frame/role")), ["pub enum Role {"]);
+    assert_eq!(
+        closed_to_additions("pub enum A {\n    B,\n    C {\n        d: u8,\n    },\n}"),
+        ["pub enum A {", "    C {"]
+    );
+}
+
 #[cfg(feature = "fastwebsockets")]
 mod of_fastwebsockets {
     // The crate as it is exported: it is the version that the conversions are of.

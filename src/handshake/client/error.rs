@@ -18,6 +18,8 @@ use http::{Response, Version};
 pub use phase::Phase;
 pub use proxy::ProxyError;
 pub(super) use secrets::{hide_secrets, is_secret};
+#[cfg(feature = "proxy")]
+pub(super) use secrets::{is_request, without_request};
 
 /// Why [`connect`](crate::connect), a [`Client`](crate::Client) or what is made of one did not get a stream.
 ///
@@ -26,7 +28,8 @@ pub(super) use secrets::{hide_secrets, is_secret};
 /// to print all of it, print the sources too (as `anyhow` does with `{:#}`). [`kind`](Self::kind) is the
 /// [`io::ErrorKind`] that it has as an [`io::Error`].
 ///
-/// The host and the port are those of the URI, or the proxy's while that is being reached.
+/// The host and the port are those of the URI. Where the proxy is at fault, it is [`Proxy`](Self::Proxy), which names both; a
+/// [`TimedOut`](Self::TimedOut) names whom it was that did not answer in time.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
@@ -95,7 +98,7 @@ pub enum ConnectError {
     },
     /// The name was not resolved. [`HostUnreachable`](io::ErrorKind::HostUnreachable): resolvers have no kind of their own,
     /// and `NotFound` is what a server says (404).
-    #[error("the name {host} was not resolved; is it spelled right?")]
+    #[error("the name {host} was not resolved (port {port}); is it spelled right?")]
     #[non_exhaustive]
     Resolve {
         /// The name.

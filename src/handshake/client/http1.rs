@@ -82,9 +82,12 @@ impl<'a> Upgrade<'a> {
         if head.status != StatusCode::SWITCHING_PROTOCOLS {
             let mut excerpt = Excerpt::new(&head);
             excerpt.receive(&received.into_rest());
-            let reading = timeout(PATIENCE, read_excerpt(&mut reader, &mut excerpt));
-            // Told in any case, with what has come until then.
-            let _ = deadline.cut(reading).await;
+            // What is whole needs no timer.
+            if !excerpt.is_complete() {
+                let reading = timeout(PATIENCE, read_excerpt(&mut reader, &mut excerpt));
+                // Told in any case, with what has come until then.
+                let _ = deadline.cut(reading).await;
+            }
             let body = excerpt.finish().unwrap_or_default();
             return Err(ConnectError::rejected(target, Response::from_parts(head, body.into())));
         }
@@ -135,6 +138,12 @@ where
         (Ok(head), None) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
             sending.await.map_err(failed)?;
             Ok(head)
+        }
+        // What came says why: an alert of TLS, for instance.
+        (Err(Unanswered::Unread(Unread::Failed(why))), Some(Err(_)))
+            if why.kind() == io::ErrorKind::InvalidData =>
+        {
+            Err(failed(why))
         }
         // The one that came first says more.
         (Err(Unanswered::Unread(Unread::Ended { .. } | Unread::Failed(_))), Some(Err(error))) => {

@@ -3,36 +3,25 @@
 mod driver;
 mod link;
 mod reopen;
+mod request;
 mod stream;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{self, HeaderValue};
-use http::{Method, Request, Response, StatusCode, Uri, Version};
-use http_body_util::{BodyExt, Empty};
-use hyper::body::Incoming;
-use hyper::ext::Protocol;
+use http::{Request, Response, StatusCode, Version};
+use http_body_util::Empty;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::timeout;
 
-use super::super::headers::VERSION;
-use super::http1::PATIENCE;
 use super::uri::Target;
 use super::{Client, ConnectError, Deadline, Phase, ToUri, dial, logged, response};
 use crate::WebSocketStream;
-use link::{Link, Unanswered};
+use link::{Addresses, Link};
 use reopen::Shared;
+use request::read_start;
 pub use stream::Http2Stream;
 pub(super) use stream::leave;
-
-/// The longest wait for SETTINGS, which a server sends before anything else.
-const FOR_SETTINGS: Duration = Duration::from_secs(5);
-
-/// How often a request is sent in all, where the server says each time that it has not processed it.
-const MAX_TRIES: usize = 4;
 
 /// An HTTP/2 connection that any number of WebSockets share (RFC 8441). [`Client::http2`] makes it.
 ///
@@ -111,7 +100,7 @@ impl Client {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let link = start(io, "", 0, self.deadline()).await?;
+        let link = start(io, None, "", 0, self.deadline()).await?;
         Ok(Http2(Arc::new(Shared::new(self.clone(), None, link))))
     }
 }
@@ -128,16 +117,23 @@ async fn open(client: &Client, target: &Target, deadline: Deadline) -> Result<Li
         let received = crate::handshake::headers::excerpt(agreed.unwrap_or_default());
         return Err(ConnectError::NotHttp2 { received });
     }
-    start(io, &target.host, target.port, deadline).await
+    let addresses = io.peer_addr().and_then(|peer| Ok(Addresses { peer, local: io.local_addr()? }));
+    start(io, addresses.ok(), &target.host, target.port, deadline).await
 }
 
-async fn start<S>(io: S, host: &str, port: u16, deadline: Deadline) -> Result<Link, ConnectError>
+async fn start<S>(
+    io: S,
+    addresses: Option<Addresses>,
+    host: &str,
+    port: u16,
+    deadline: Deadline,
+) -> Result<Link, ConnectError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let starting = async {
         let failed = |source| ConnectError::Http2 { host: host.to_owned(), port, source };
-        Link::start(io).await.map_err(failed)
+        Link::start(io, addresses).await.map_err(failed)
     };
     deadline.keep(Phase::Http2, host, port, starting).await
 }
@@ -183,7 +179,7 @@ impl Http2 {
         let Shared { client, connection, .. } = &*self.0;
         let counted = connection.count();
         let deadline = client.deadline();
-        let mut response = self.ask(request, target, deadline).await?;
+        let (mut response, addresses) = self.ask(request, target, deadline).await?;
         // Any other success is none: hyper makes a stream only of this one.
         if response.status() != StatusCode::OK {
             let (mut head, mut body) = response.into_parts();
@@ -201,30 +197,8 @@ impl Http2 {
             })
         };
         let io = deadline.keep(Phase::Upgrade, &target.host, target.port, upgraded).await?;
-        let stream = Http2Stream::open(io, connection.clone(), counted, client.config.clone());
+        let stream = Http2Stream::open(io, addresses, connection.clone(), counted, client.config.clone());
         Ok((stream, response::told(response)))
-    }
-
-    /// Sends a request, again where that is safe.
-    async fn ask(
-        &self,
-        request: Request<Empty<Bytes>>,
-        target: &Target,
-        deadline: Deadline,
-    ) -> Result<Response<Incoming>, ConnectError> {
-        let mut tries = 0;
-        loop {
-            let link = deadline.keep(Phase::Http2, &target.host, target.port, self.0.link()).await?;
-            let Unanswered { error, unprocessed } =
-                match ask_on(&link, request.clone(), target, deadline).await {
-                    Ok(response) => return Ok(response),
-                    Err(unanswered) => unanswered,
-                };
-            tries += 1;
-            if !unprocessed || tries == MAX_TRIES {
-                return Err(error);
-            }
-        }
     }
 
     /// Waits until every stream has ended, whichever handle opened it, and on whichever connection; a request that is not answered yet
@@ -285,52 +259,6 @@ impl Http2 {
             reason: format!("this HTTP/2 connection leads to {scheme}, {host}, port {port}"),
         })
     }
-
-    /// RFC 8441, section 5: as in HTTP/1.1, but for what HTTP/2 says in another way.
-    fn request(&self, target: &Target) -> Result<Request<Empty<Bytes>>, ConnectError> {
-        let client = &self.0.client;
-        let host = client.host_or(target)?;
-        let uri = Uri::builder()
-            .scheme(if target.secure { "https" } else { "http" })
-            .authority(host.as_bytes())
-            .path_and_query(target.path.clone())
-            .build()
-            .map_err(|_| ConnectError::Header {
-                number: 1 + client.headers.iter().position(|(name, _)| name == header::HOST).unwrap_or(0),
-                name: Some(header::HOST),
-                reason: "it is no host with a port or without".into(),
-            })?;
-        let mut request = Request::new(Empty::new());
-        *request.method_mut() = Method::CONNECT;
-        *request.version_mut() = Version::HTTP_2;
-        *request.uri_mut() = uri;
-        request.extensions_mut().insert(Protocol::from_static("websocket"));
-        request.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSION));
-        client.add_fields(request.headers_mut(), target)?;
-        Ok(request)
-    }
-}
-
-/// Sends a request on a connection, once it is known to take it.
-async fn ask_on(
-    link: &Link,
-    request: Request<Empty<Bytes>>,
-    target: &Target,
-    deadline: Deadline,
-) -> Result<Response<Incoming>, Unanswered> {
-    let late =
-        |phase| Unanswered { error: ConnectError::timed_out(target, deadline, phase), unprocessed: false };
-    let settled = async {
-        if deadline.limit < FOR_SETTINGS {
-            return link.settled().await;
-        }
-        timeout(FOR_SETTINGS, link.settled()).await.unwrap_or_else(|_| {
-            let received = "no SETTINGS came within 5 seconds";
-            Err(Unanswered { error: ConnectError::NoExtendedConnect { received }, unprocessed: false })
-        })
-    };
-    deadline.cut(settled).await.unwrap_or_else(|| Err(late(Phase::Http2)))?;
-    deadline.cut(link.ask(request, target)).await.unwrap_or_else(|| Err(late(Phase::Upgrade)))
 }
 
 impl fmt::Debug for Http2 {
@@ -342,20 +270,4 @@ impl fmt::Debug for Http2 {
             .field("is_closed", &self.is_closed())
             .finish_non_exhaustive()
     }
-}
-
-/// The most of a body that goes into an error.
-const MAX_BODY: usize = 1024;
-
-/// Reads as much of a body as goes into an error, for a second at most. What was read stays if this is dropped.
-async fn read_start(body: &mut Incoming, start: &mut Vec<u8>) {
-    let reading = async {
-        while start.len() < MAX_BODY
-            && let Some(Ok(frame)) = body.frame().await
-        {
-            let data = frame.into_data().unwrap_or_default();
-            start.extend_from_slice(&data[..data.len().min(MAX_BODY - start.len())]);
-        }
-    };
-    let _ = timeout(PATIENCE, reading).await;
 }

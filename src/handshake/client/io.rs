@@ -1,6 +1,7 @@
 //! One transport for whatever a client opens.
 
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -48,6 +49,55 @@ pub enum ClientIo {
     /// One stream of an HTTP/2 connection.
     #[cfg(feature = "http2")]
     Http2(Http2Stream),
+}
+
+impl ClientIo {
+    /// The other end of the socket: the server, or the proxy in between.
+    ///
+    /// # Errors
+    ///
+    /// As the one inside: [`MaybeTlsStream::peer_addr`], [`Http2Stream::peer_addr`](crate::Http2Stream::peer_addr).
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        match self {
+            ClientIo::Http1(io) => io.peer_addr(),
+            #[cfg(feature = "http2")]
+            ClientIo::Http2(io) => io.peer_addr(),
+        }
+    }
+
+    /// This end of the socket.
+    ///
+    /// # Errors
+    ///
+    /// As for [`peer_addr`](Self::peer_addr).
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        match self {
+            ClientIo::Http1(io) => io.local_addr(),
+            #[cfg(feature = "http2")]
+            ClientIo::Http2(io) => io.local_addr(),
+        }
+    }
+}
+
+/// Whichever way it was opened.
+impl ClientStream {
+    /// The other end of the socket, see [`ClientIo::peer_addr`].
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.get_ref().peer_addr()
+    }
+
+    /// This end of the socket, see [`ClientIo::local_addr`].
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.get_ref().local_addr()
+    }
 }
 
 impl From<MaybeTlsStream> for ClientIo {

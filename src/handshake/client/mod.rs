@@ -217,8 +217,9 @@ impl Client {
     ///
     /// # Panics
     ///
-    /// With a limit, connecting panics in a runtime without timers. Without one, it does where the server refuses, because the
-    /// body that explains it has a limit of its own.
+    /// With a limit, connecting panics in a runtime without timers. Without one, it does where there is a second to find out why
+    /// something failed: where the server refuses and the body that explains it has not come with the head, and where the request
+    /// cannot be sent.
     #[must_use]
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = limit;

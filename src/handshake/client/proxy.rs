@@ -68,7 +68,10 @@ impl Proxy {
                 Err(ConnectError::Unsupported { what: "a proxy by https://", needs: "the feature `tls`" })
             }
             Ok(proxy) => Ok(Proxy(Arc::new(Rules::Always(proxy)))),
-            Err(reason) => Err(ConnectError::ProxyUri { proxy: without_secrets(url), reason }),
+            Err(reason) => {
+                let proxy = without_secrets(url).escape_debug().to_string();
+                Err(ConnectError::ProxyUri { proxy, reason })
+            }
         }
     }
 

@@ -107,8 +107,9 @@ pub(super) fn split(authority: &Authority) -> Result<(Option<&str>, &str, Option
     }
     let port = match port {
         "" => None,
+        // `parse` takes a sign.
         digits => match digits.parse() {
-            Ok(port @ 1..) => Some(port),
+            Ok(port @ 1..) if !digits.starts_with('+') => Some(port),
             // Not shown: where a password has a slash in it, this is its start.
             _ => return Err("its port is not a number from 1 to 65535".into()),
         },
@@ -127,8 +128,6 @@ pub(super) fn without_brackets(host: &str) -> &str {
 
 /// As much of a URI as an error may show: what stands before the last `@` could be a password, and a query a token.
 pub(super) fn without_secrets(uri: &str) -> String {
-    // In what is a URI, the first question mark begins the query, whatever else is in it.
-    let uri = if uri.parse::<Uri>().is_ok() { uri.split(['?', '#']).next().unwrap_or_default() } else { uri };
     let shown = match uri.rsplit_once('@') {
         Some((before, after)) => {
             let scheme = match before.split_once("://") {

@@ -2,7 +2,7 @@
 
 #![cfg(feature = "connect")]
 
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::response::Parts;
 
 use crate::handshake::headers;
@@ -42,9 +42,7 @@ impl Excerpt {
         } else {
             known.map_or(Length::UntilClosed, Length::Known)
         };
-        let mut encodings = headers::list(fields, &CONTENT_ENCODING);
-        let encoding = encodings.find(|encoding| !encoding.eq_ignore_ascii_case(b"identity"));
-        Excerpt { length, raw: Vec::new(), encoding: encoding.map(headers::excerpt) }
+        Excerpt { length, raw: Vec::new(), encoding: headers::encoding(fields).map(headers::excerpt) }
     }
 
     /// Takes what has come of the body.
@@ -156,6 +154,8 @@ mod tests {
         let gzip = [("content-encoding", "gzip"), ("content-length", "100")];
         assert_eq!(shown(&gzip, b"\x1f\x8b"), (Err("gzip".to_owned()), true));
         assert_eq!(shown(&gzip, b""), (Ok(Vec::new()), true));
+        let both = [("transfer-encoding", "gzip, chunked")];
+        assert_eq!(shown(&both, b"2\r\n\x1f\x8b\r\n"), (Err("gzip".to_owned()), true));
         assert_eq!(shown(&[("content-encoding", "identity")], b"no").0, Ok(b"no".to_vec()));
     }
 }

@@ -121,6 +121,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> OwnedReadHalf<S> {
             self.input = std::mem::take(&mut stream.input);
         }
         let is_over = polled.is_ready() && stream.reads_are_over();
+        shared.must_push.store(stream.must_push(), Relaxed);
         let has_moved = polled.is_ready() || !stream.end.is_open() || !stream.sink.is_open();
         shared.unlock(stream);
         if is_shared && has_moved {

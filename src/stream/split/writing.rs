@@ -148,6 +148,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> OwnedWriteHalf<S> {
             self.shared.closes.store(true, Relaxed);
             // The transport has its waker, and will have one of both.
             stream.wakers.wake_reader();
+            self.shared.must_push.store(true, Relaxed);
             self.shared.unlock(stream);
             limit
         };
@@ -200,6 +201,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> OwnedWriteHalf<S> {
             stream.read_for_nobody(cx);
         }
         let polled = poll(Pin::new(&mut *stream), cx);
+        shared.must_push.store(true, Relaxed);
         shared.unlock(stream);
         if polled.is_pending() {
             self.wait(cx, is_alone);

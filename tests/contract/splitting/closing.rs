@@ -40,7 +40,8 @@ fn close_is_woken_when_the_reading_half_reads_the_peers_close() {
             if !reader_first {
                 assert!(reads.read(&mut reader, 64).is_pending());
             }
-            (reads.wakes(), closes.wakes());
+            reads.wakes();
+            closes.wakes();
             mock.feed(&[wire::data(role, b"last words"), wire::close(role, Some(1001), "")].concat());
             assert!(mock.wake_reader());
             // Only the reading half is polled.
@@ -63,14 +64,16 @@ fn whichever_of_read_and_close_meets_the_bytes_wakes_the_other() {
         let mut close = closing(&mut writer);
         assert!(closes.run(|cx| close.as_mut().poll(cx)).is_pending());
         assert!(reads.read(&mut reader, 64).is_pending());
-        (reads.wakes(), closes.wakes());
+        reads.wakes();
+        closes.wakes();
         mock.feed(&wire::data(role, b"data"));
         assert!(closes.run(|cx| close.as_mut().poll(cx)).is_pending());
         assert!(reads.wakes() > 0, "{}", name(role));
         assert_eq!(ok(reads.read(&mut reader, 64)), b"data");
         assert!(closes.run(|cx| close.as_mut().poll(cx)).is_pending());
         assert!(reads.read(&mut reader, 64).is_pending());
-        (reads.wakes(), closes.wakes());
+        reads.wakes();
+        closes.wakes();
         mock.feed(&wire::close(role, Some(1000), ""));
         assert_eq!(ok(reads.read(&mut reader, 64)), b"");
         assert!(closes.wakes() > 0, "{}", name(role));
@@ -153,7 +156,8 @@ fn either_side_of_a_close_can_be_cancelled_and_the_other_is_still_woken() {
                 // Woken, because the close has taken its place at the transport.
                 assert!(!reader_first || reads.wakes() == 1);
                 assert!(reads.read(&mut reader, 64).is_pending());
-                (reads.wakes(), closes.wakes());
+                reads.wakes();
+                closes.wakes();
                 if cancelled == "close" {
                     close = None;
                 }

@@ -20,7 +20,7 @@ use tokio::net::{TcpListener, lookup_host};
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 
 use crate::support::client::{
-    SHORT, assert_echo, chain, config, echo, echo_config, listen, nobody, read_head, serve,
+    SHORT, answer, assert_echo, chain, config, echo, echo_config, listen, nobody, read_head, serve,
 };
 
 #[tokio::test]
@@ -121,6 +121,13 @@ fn no_time_limit_needs_no_timer() {
                 .0,
         )
         .await;
+        server.await.unwrap();
+
+        // A refusal that is whole is not waited for.
+        let (port, server) =
+            answer(|_| b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno".to_vec()).await;
+        let error = client.connect(&format!("ws://127.0.0.1:{port}")).await.unwrap_err();
+        assert!(matches!(error, ConnectError::Rejected { .. }), "{error:?}");
         server.await.unwrap();
 
         // A name with addresses of both families would be raced for.

@@ -121,6 +121,8 @@ async fn streams_of_a_connection_that_the_server_leaves_go_on_beside_the_new_one
     // By the GOAWAY: nobody has asked for anything.
     until_closed(&http2).await;
     let (mut new, _) = soon(http2.connect(&server.uri)).await.unwrap();
+    assert_eq!(old.peer_addr().unwrap(), new.peer_addr().unwrap());
+    assert_ne!(old.local_addr().unwrap(), new.local_addr().unwrap());
     assert_eq!(server.accepted(), 2);
     for stream in [&mut old, &mut new] {
         stream.write_all(b"bytes").await.unwrap();
@@ -312,7 +314,9 @@ async fn connection_over_a_transport_of_the_callers_is_not_opened_again() {
     let mut server = Server::new().await;
     let tcp = TcpStream::connect(server.uri.trim_start_matches("ws://").trim_end_matches('/')).await.unwrap();
     let http2 = Client::new(binary()).http2_over(tcp).await.unwrap();
-    assert_echo(soon(http2.connect(&server.uri)).await.unwrap().0).await;
+    let (stream, _) = soon(http2.connect(&server.uri)).await.unwrap();
+    assert_eq!(stream.peer_addr().unwrap_err().kind(), ErrorKind::Unsupported);
+    assert_echo(stream).await;
     server.kill().await;
     until_closed(&http2).await;
     let error = soon(http2.connect(&server.uri)).await.unwrap_err();

@@ -23,6 +23,9 @@ async fn streams_of_both_kinds_go_into_one_list_and_echo() {
             Http::Two => client.http2(&uri).await.unwrap().connect(&uri).await.unwrap().0.into(),
             _ => client.connect(&uri).await.unwrap().0.into(),
         });
+        let stream = streams.last().unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), server.address);
+        assert_ne!(stream.local_addr().unwrap(), server.address);
         tokio::spawn(echo(server.stream().await));
     }
     assert!(matches!(streams[0].get_ref(), ClientIo::Http1(_)), "{streams:?}");

@@ -2,13 +2,13 @@
 
 use std::io::ErrorKind;
 
-use fastwebsockets_stream::{Client, ConnectError, MaybeTlsStream, Proxy};
+use fastwebsockets_stream::{Client, ConnectError, MaybeTlsStream, Proxy, ProxyError};
 use tokio::io::AsyncWriteExt;
 
 use crate::support::authority::Authority;
 use crate::support::child;
 use crate::support::client::{
-    SHORT, assert_echo, config, echo, echo_config, fields, nobody, read_head, serve, soon,
+    SHORT, assert_echo, chain, config, echo, echo_config, fields, nobody, read_head, serve, soon,
 };
 use crate::support::proxies::{Socks, connect, socks5};
 
@@ -105,8 +105,14 @@ async fn proxy_that_is_not_there_or_never_answers_is_an_error_in_time() {
         let client = through(&format!("{scheme}://user:secret@127.0.0.1:{port}"));
         let error = client.connect("ws://inside.invalid/").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
-        assert!(error.to_string().contains(&format!("127.0.0.1 port {port}")), "{error}");
-        assert!(!format!("{error:?}{error}").contains("secret"), "{error:?}");
+        let text = chain(&error);
+        assert!(text.starts_with(&format!("the proxy {scheme}://127.0.0.1:{port} ")), "{text}");
+        assert!(text.contains("inside.invalid port 80: cannot connect to 127.0.0.1 port "), "{text}");
+        assert!(!format!("{error:?}{text}").contains("secret"), "{error:?}");
+        let ConnectError::Proxy { source: ProxyError::NotReached { source, .. }, .. } = error else {
+            panic!("{error:?}")
+        };
+        assert!(matches!(&*source, ConnectError::Dial { host, .. } if host == "127.0.0.1"), "{source:?}");
 
         let (port, proxy) =
             serve(async |mut io| tokio::io::copy(&mut io, &mut tokio::io::sink()).await).await;
@@ -120,6 +126,42 @@ async fn proxy_that_is_not_there_or_never_answers_is_an_error_in_time() {
     let client = through(&format!("socks5://127.0.0.1:{port}"));
     let error = client.connect("ws://inside.invalid/").await.unwrap_err();
     assert!(matches!(&error, ConnectError::Resolve { host, .. } if host == "inside.invalid"), "{error:?}");
+}
+
+#[tokio::test]
+async fn proxy_that_fails_by_itself_is_told_from_the_server_behind_it() {
+    let authority = Authority::new();
+    let client = |url: &str| through(url).tls(authority.trusting());
+    let not_reached = async |client: Client, uri: &str| {
+        let error = client.connect(uri).await.unwrap_err();
+        let text = chain(&error);
+        let ConnectError::Proxy { source: ProxyError::NotReached { source, .. }, .. } = error else {
+            panic!("{error:?}")
+        };
+        (*source, text)
+    };
+
+    let (source, text) = not_reached(client("http://proxy.invalid"), "ws://localhost:1").await;
+    assert!(matches!(&source, ConnectError::Resolve { host, .. } if host == "proxy.invalid"), "{source:?}");
+    assert!(text.starts_with("the proxy http://proxy.invalid:80 "), "{text}");
+
+    let acceptor = Authority::new().acceptor("localhost", &[]);
+    let (port, proxy) = serve(async move |io| acceptor.accept(io).await.map(drop)).await;
+    let (source, text) =
+        not_reached(client(&format!("https://localhost:{port}")), "wss://host.invalid").await;
+    assert!(matches!(source, ConnectError::Tls { port: found, .. } if found == port), "{source:?}");
+    assert!(text.starts_with("the proxy https://localhost:") && text.contains("not trusted"), "{text}");
+    assert!(proxy.await.unwrap().is_err());
+
+    // The tunnel was opened, and leads to a server with the wrong certificate.
+    let acceptor = Authority::new().acceptor("localhost", &[]);
+    let (server_port, server) = serve(async move |io| acceptor.accept(io).await.map(drop)).await;
+    let (port, proxy) = serve(connect).await;
+    let uri = format!("wss://localhost:{server_port}");
+    let error = client(&format!("http://127.0.0.1:{port}")).connect(&uri).await.unwrap_err();
+    assert!(matches!(error, ConnectError::Tls { port, .. } if port == server_port), "{error:?}");
+    assert!(server.await.unwrap().is_err());
+    proxy.await.unwrap();
 }
 
 #[test]

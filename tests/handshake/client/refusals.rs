@@ -115,6 +115,19 @@ async fn refusal_says_who_what_came_what_was_expected_and_what_to_try() {
             "308 Permanent Redirect\r\nLocation: /other#access=secret\r\n\r\n",
             "308 Permanent Redirect, expected 101 Switching Protocols; it leads to /other, but redirections are not followed",
         ),
+        // The host of an at sign is in what stands before the path alone.
+        (
+            "303 See Other\r\nLocation: https://social.example/@user?token=secret\r\n\r\n",
+            "303 See Other, expected 101 Switching Protocols; it leads to https://social.example/@user, but redirections are not followed",
+        ),
+        (
+            "301 Moved Permanently\r\nLocation: //user:secret@sso.example\r\n\r\n",
+            "301 Moved Permanently, expected 101 Switching Protocols; it leads to //...@sso.example, but redirections are not followed",
+        ),
+        (
+            "302 Found\r\nLocation: \r\n\r\n",
+            "302 Found, expected 101 Switching Protocols; redirections are not followed",
+        ),
         (
             "304 Not Modified\r\n\r\n",
             "304 Not Modified, expected 101 Switching Protocols; redirections are not followed",
@@ -122,6 +135,31 @@ async fn refusal_says_who_what_came_what_was_expected_and_what_to_try() {
         (
             "200 OK\r\nContent-Length: 0\r\n\r\n",
             "200 OK, expected 101 Switching Protocols; a server that answers 200 serves no WebSocket at this path",
+        ),
+        (
+            "204 No Content\r\n\r\n",
+            "204 No Content, expected 101 Switching Protocols; a server that answers 204 serves no WebSocket at this path",
+        ),
+        (
+            "503 Service Unavailable\r\nRetry-After: 30\r\n\r\n",
+            "503 Service Unavailable, expected 101 Switching Protocols; it asks to be tried again after 30 s",
+        ),
+        (
+            "403 Forbidden\r\n\r\n<!DOCTYPE html>\n<html lang=\"en\">\n<head><title>Blocked</title></head>\n",
+            "403 Forbidden, expected 101 Switching Protocols: \"<head><title>Blocked</title></head>\"",
+        ),
+        ("403 Forbidden\r\n\r\n<html>\n<br>", "403 Forbidden, expected 101 Switching Protocols: \"<html>\""),
+        (
+            "403 Forbidden\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\n\x1f\x0b\r\n0\r\n\r\n",
+            "403 Forbidden, expected 101 Switching Protocols; its body is encoded (gzip)",
+        ),
+        (
+            "401 Unauthorized\r\nWWW-Authenticate: Negotiate, NTLM\r\n\r\n",
+            "401 Unauthorized, expected 101 Switching Protocols; it wants Negotiate authentication",
+        ),
+        (
+            "404 Not Found\r\n\r\nCannot GET /x?secret",
+            "404 Not Found, expected 101 Switching Protocols: \"Cannot GET /x\"; is the path right?",
         ),
         ("404 Not Found\r\n\r\n", "404 Not Found, expected 101 Switching Protocols; is the path right?"),
         (

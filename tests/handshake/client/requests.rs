@@ -287,6 +287,7 @@ async fn uri_that_is_none_of_a_websocket_is_refused_with_its_reason() {
         ("ws://host:65536/", "port"),
         ("ws://host:x/", "port"),
         ("ws://host:-1/", "port"),
+        ("ws://host:+1/", "port"),
         ("ws://user:secret/more@host/", "port"),
         ("ws://[secret/more@host/", "invalid"),
         ("ws://host/#", "fragment"),

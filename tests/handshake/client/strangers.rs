@@ -30,6 +30,7 @@ async fn server_of_another_protocol_is_named_with_what_it_sent_and_what_to_try()
         (b"\x15\x03\x01\0\x02\x02\x16", "\\x15\\x03\\x01", "try wss://"),
         (b"\x15\x03\x03\0\x02\x02\x46", "\\x15\\x03\\x03", "try wss://"),
         (b"\0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0\x80", "\\x00\\x00\\x12\\x04", "Client::http2"),
+        (b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\x01", "\\x00\\x00\\x08\\x07", "Client::http2"),
         (b"HTTP/2.0 101 Switching Protocols\r\n\r\n", "HTTP/2.0 101", "another version of HTTP"),
         (b"\x82\x03abc", "\\x82\\x03abc", "is the port right?"),
         (b"-ERR unknown command 'GET'\r\n", "-ERR unknown", "is the port right?"),
@@ -42,6 +43,21 @@ async fn server_of_another_protocol_is_named_with_what_it_sent_and_what_to_try()
         assert!(text.starts_with(&format!("localhost port {port} does not speak HTTP/1.1")), "{text}");
         assert!(text.contains(hint) && text.contains(shown) && text.len() < 300, "{text}");
         assert_eq!(std::io::Error::from(error).kind(), ErrorKind::InvalidData);
+    }
+}
+
+/// The request comes back: what is secret in it stays out of the error.
+#[tokio::test]
+async fn server_that_sends_everything_back_is_named_without_the_secrets_of_the_request() {
+    for before in ["", "-ERR unknown command "] {
+        let (port, server) = answer(move |head| format!("{before}{head}").into_bytes()).await;
+        let uri = format!("ws://user:secret@localhost:{port}/path?token=secret");
+        let error = connect(uri, config()).await.unwrap_err();
+        server.await.unwrap();
+        let text = error.to_string();
+        assert!(text.contains(&format!("it sent \"{before}GET /path\"")), "{text}");
+        assert_eq!(text.contains("sends everything back"), before.is_empty(), "{text}");
+        assert!(!format!("{error:?}{text}").contains("secret"), "{error:?}");
     }
 }
 

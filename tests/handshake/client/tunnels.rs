@@ -132,6 +132,21 @@ async fn refusal_says_what_came_and_has_its_kind() {
 }
 
 #[tokio::test]
+async fn proxy_that_sends_everything_back_is_named_without_the_credentials() {
+    let (port, proxy) = serve(async |mut io| {
+        let (mut reader, mut writer) = io.split();
+        let _ = tokio::io::copy(&mut reader, &mut writer).await;
+    })
+    .await;
+    let error = through(&format!("http://u:p@127.0.0.1:{port}")).connect("ws://h.invalid").await.unwrap_err();
+    proxy.await.unwrap();
+    let text = chain(&error);
+    assert!(text.contains("it sent \"CONNECT h.invalid:80 HTTP/1.1\""), "{text}");
+    assert!(text.contains("sends everything back"), "{text}");
+    assert!(!format!("{error:?}{text}").contains("Basic"), "{error:?}");
+}
+
+#[tokio::test]
 async fn refusal_has_status_fields_and_the_first_kib_of_the_body() {
     let body = "x".repeat(2_000);
     let answer = format!(

@@ -11,6 +11,7 @@ use super::super::super::http1::{HeadError, MAX_FIELDS, MAX_HEAD, MAX_INTERIM, M
 use super::super::Deadline;
 use super::super::http1::Unanswered;
 use super::super::uri::Target;
+use super::secrets::{is_request, without_request};
 use super::{ConnectError, Phase, hide_secrets, text};
 
 impl ConnectError {
@@ -53,7 +54,7 @@ impl ConnectError {
                 HeadError::Malformed { reason } => Self::Malformed { host, port, reason },
                 HeadError::Tls | HeadError::Http2 | HeadError::NotHttp { .. } => {
                     let hint = hint(&error, start, target.secure);
-                    Self::NotHttp { host, port, received: excerpt(start), hint }
+                    Self::NotHttp { host, port, received: excerpt(without_request(start)), hint }
                 }
             },
         }
@@ -76,6 +77,9 @@ fn hint(error: &HeadError, start: &[u8], is_secure: bool) -> &'static str {
         HeadError::Tls if is_secure => ", which is TLS inside of TLS",
         HeadError::Tls => ", which is TLS; try wss://",
         HeadError::Http2 => ", which is HTTP/2; try Client::http2 (with the feature `http2`)",
+        _ if is_request(start) => {
+            ", which is what was sent to it: it sends everything back; is the port right?"
+        }
         _ if start.starts_with(b"SSH-") => ", which is SSH; is the port right?",
         _ if start.starts_with(b"220") => ", as servers of mail and FTP do; is the port right?",
         _ if start.starts_with(b"* OK") || start.starts_with(b"+OK") => {

@@ -6,12 +6,20 @@ use bytes::Bytes;
 use http::Response;
 
 use super::kind::kind_of_status;
-use super::text;
+use super::{ConnectError, text};
 
 /// Why a proxy did not open the way to the server, in [`ConnectError::Proxy`](crate::ConnectError::Proxy).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProxyError {
+    /// It was not reached: its name was not resolved, nobody accepted the connection, or TLS with it failed. Its text and its source are
+    /// those of the error inside, and so is the kind.
+    #[error(transparent)]
+    #[non_exhaustive]
+    NotReached {
+        /// [`ConnectError::Resolve`], [`ConnectError::Dial`] or [`ConnectError::Tls`], with the host and the port of the proxy.
+        source: Box<ConnectError>,
+    },
     /// It answered CONNECT with another status than a 2xx. [`PermissionDenied`](io::ErrorKind::PermissionDenied) for 403 (and 401),
     /// [`NotFound`](io::ErrorKind::NotFound) for 404, else [`ConnectionRefused`](io::ErrorKind::ConnectionRefused).
     #[error("it {}", text::of_proxy(.response))]
@@ -79,6 +87,7 @@ impl ProxyError {
     /// The kind that a [`ConnectError::Proxy`](crate::ConnectError::Proxy) has with this inside.
     pub fn kind(&self) -> io::ErrorKind {
         match self {
+            Self::NotReached { source } => source.kind(),
             Self::Refused { response } => kind_of_status(response.status()),
             Self::Credentials { .. } => io::ErrorKind::PermissionDenied,
             Self::Reply { kind, .. } => *kind,

@@ -11,6 +11,24 @@ pub(in crate::handshake::client) fn hide_secrets(fields: &mut HeaderMap) {
     }
 }
 
+/// As much of what is no HTTP as an error may show. A server that sends back what it gets has the request in it, and that may have
+/// a token in its query, and credentials in its fields.
+pub(in crate::handshake::client) fn without_request(start: &[u8]) -> &[u8] {
+    let begins = |at: &usize| REQUESTS.iter().any(|request| start[*at..].starts_with(request));
+    let Some(request) = (0..start.len()).find(begins) else { return start };
+    let ends = |octet: &u8| matches!(octet, b'?' | b'\r' | b'\n');
+    let end = start[request..].iter().position(ends).map_or(start.len(), |length| request + length);
+    &start[..end]
+}
+
+/// Whether it begins with what was sent.
+pub(in crate::handshake::client) fn is_request(start: &[u8]) -> bool {
+    REQUESTS.iter().any(|request| start.starts_with(request))
+}
+
+/// How what a client sends begins.
+const REQUESTS: [&[u8]; 2] = [b"GET ", b"CONNECT "];
+
 /// Whether the values of a field are nobody's business. Where a redirection leads has tokens in its query.
 pub(in crate::handshake::client) fn is_secret(name: &HeaderName) -> bool {
     let secrets = [

@@ -11,6 +11,7 @@ use http::{Response, StatusCode, Version};
 use super::super::super::headers;
 use super::super::super::http1::Reason;
 use super::super::uri::without_secrets;
+use super::secrets::without_request;
 
 /// The most of a line of the body that is shown, in characters.
 const MAX_LINE: usize = 120;
@@ -28,7 +29,11 @@ pub(super) fn tried(addresses: &[SocketAddr]) -> String {
 }
 
 pub(super) fn when(begun: bool) -> &'static str {
-    if begun { "in the middle of its answer" } else { "before it had answered" }
+    if begun {
+        "in the middle of its answer"
+    } else {
+        "before it had answered; are the port and the scheme right?"
+    }
 }
 
 pub(super) fn credentials(sent: bool) -> &'static str {
@@ -82,14 +87,15 @@ impl Refusal<'_> {
         let status = self.response.status();
         match status {
             _ if status.is_redirection() => match fields.get(header::LOCATION) {
-                Some(to) => {
-                    let to = without_secrets(&String::from_utf8_lossy(to.as_bytes()));
-                    let to = to.split('#').next().unwrap_or_default();
-                    write!(f, "; it leads to {}, but redirections are not followed", shortened(to))
+                Some(to) if !to.is_empty() => {
+                    let to = place(&String::from_utf8_lossy(to.as_bytes()));
+                    write!(f, "; it leads to {}, but redirections are not followed", shortened(&to))
                 }
-                None => f.write_str("; redirections are not followed"),
+                _ => f.write_str("; redirections are not followed"),
             },
-            StatusCode::OK => f.write_str("; a server that answers 200 serves no WebSocket at this path"),
+            _ if status.is_success() => {
+                write!(f, "; a server that answers {} serves no WebSocket at this path", status.as_str())
+            }
             // What nginx, Go and Apache say.
             StatusCode::BAD_REQUEST if says(self.response, "HTTPS") || says(self.response, "SSL-enabled") => {
                 f.write_str("; it expects TLS at this port: try wss://")
@@ -108,15 +114,42 @@ impl Refusal<'_> {
                 ),
                 None => f.write_str("; something in between may have dropped the field Upgrade"),
             },
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                match fields.get(header::RETRY_AFTER).map(|when| headers::excerpt(when.as_bytes())) {
+                    Some(when) if when.bytes().all(|octet| octet.is_ascii_digit()) && !when.is_empty() => {
+                        write!(f, "; it asks to be tried again after {when} s")
+                    }
+                    Some(when) if !when.is_empty() => write!(f, "; it asks to be tried again after {when}"),
+                    _ => Ok(()),
+                }
+            }
             _ => Ok(()),
         }
     }
 }
 
+/// Where a redirection leads, without a password, a query or a fragment.
+fn place(location: &str) -> String {
+    let location = location.split(['?', '#']).next().unwrap_or_default();
+    match location.split_once("//") {
+        Some((scheme, rest)) if scheme.is_empty() || scheme.ends_with(':') => {
+            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            match authority.rsplit_once('@') {
+                Some((_, host)) => format!("{scheme}//...@{host}{path}"),
+                None => location.to_owned(),
+            }
+        }
+        _ if location.starts_with('/') => location.to_owned(),
+        _ => without_secrets(location),
+    }
+}
+
 /// Which way to authenticate is wanted. Only the scheme: the rest may be long.
 fn challenge(f: &mut Formatter<'_>, fields: &HeaderMap, name: &HeaderName) -> fmt::Result {
-    let first = fields.get(name).and_then(|value| value.as_bytes().split(|octet| *octet == b' ').next());
-    match first {
+    let first = fields
+        .get(name)
+        .and_then(|value| value.as_bytes().split(|octet| matches!(octet, b' ' | b',')).next());
+    match first.filter(|scheme| !scheme.is_empty()) {
         Some(scheme) => write!(f, "; it wants {} authentication", headers::excerpt(scheme)),
         None => Ok(()),
     }
@@ -131,17 +164,28 @@ pub(super) fn encoding(response: &Response<Bytes>) -> Option<&[u8]> {
     let fields = response.headers();
     let is_empty = response.body().is_empty()
         && fields.get(header::CONTENT_LENGTH).is_some_and(|length| length.as_bytes() == b"0");
-    let mut encodings = headers::list(fields, &header::CONTENT_ENCODING);
-    encodings.find(|encoding| !is_empty && !encoding.eq_ignore_ascii_case(b"identity"))
+    headers::encoding(fields).filter(|_| !is_empty)
 }
 
-/// The first line with something in it.
+/// The first line with something in it; of a page in HTML, the first one that has more than tags.
 fn first_line(body: &[u8]) -> Option<String> {
-    let line = body
+    let mut lines = body
         .split(|octet| matches!(octet, b'\r' | b'\n'))
         .map(<[u8]>::trim_ascii)
-        .find(|line| !line.is_empty());
-    line.map(|line| shortened(&String::from_utf8_lossy(line)))
+        .filter(|line| !line.is_empty());
+    let first = lines.next()?;
+    let line = if is_markup(first) { lines.find(|line| !is_markup(line)).unwrap_or(first) } else { first };
+    // Some say what they got.
+    Some(shortened(&String::from_utf8_lossy(without_request(line))))
+}
+
+/// Whether there is nothing in it but tags: `<!DOCTYPE html>`, which every page begins with.
+fn is_markup(line: &[u8]) -> bool {
+    let mut is_tag = false;
+    line.iter().all(|octet| {
+        is_tag = if is_tag { *octet != b'>' } else { *octet == b'<' };
+        is_tag || matches!(octet, b'>' | b' ' | b'\t')
+    })
 }
 
 /// Printable, and not long.
@@ -164,10 +208,17 @@ fn shortened(line: &str) -> String {
 pub(super) fn of_tls(source: &io::Error) -> &'static str {
     use tokio_rustls::rustls::{AlertDescription, CertificateError, Error, InvalidMessage};
 
-    let Some(error) = super::kind::inside::<Error>(source) else { return "" };
+    let Some(error) = super::kind::inside::<Error>(source) else {
+        return match source.kind() {
+            io::ErrorKind::UnexpectedEof => {
+                ": the connection was ended within the handshake; is there TLS at this port?"
+            }
+            _ => "",
+        };
+    };
     match error {
         Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
-            ": what came is no TLS; if the server has none at this port, try ws://"
+            ": what came is no TLS; if there is none at this port, try ws:// (for a proxy, http://)"
         }
         Error::InvalidCertificate(error) => match error {
             CertificateError::UnknownIssuer => {
@@ -187,6 +238,29 @@ pub(super) fn of_tls(source: &io::Error) -> &'static str {
         },
         Error::AlertReceived(AlertDescription::CertificateRequired) => {
             ": the server wants a certificate of the client, which Client::tls can have"
+        }
+        Error::AlertReceived(
+            AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied,
+        ) => {
+            ": the server did not accept the certificate of the client, or misses it; Client::tls can have one"
+        }
+        Error::AlertReceived(AlertDescription::ProtocolVersion) => {
+            ": the server speaks none of the versions of TLS that Client::tls allows"
+        }
+        Error::AlertReceived(AlertDescription::HandshakeFailure) => {
+            ": the server found no parameters in common, or wants a certificate of the client; Client::tls has both"
+        }
+        Error::AlertReceived(AlertDescription::UnrecognisedName) => {
+            ": the server does not know itself by this name"
+        }
+        Error::AlertReceived(AlertDescription::NoApplicationProtocol) => {
+            ": the server does not speak the version of HTTP that was offered (ALPN)"
         }
         Error::AlertReceived(_) => ": the server ended it with an alert",
         _ => "",

@@ -37,8 +37,19 @@ pub(super) enum Settings {
     },
 }
 
+/// Held while a request is put into hyper's queue, and while the queue is dropped. tokio's channel can lose what is put into it
+/// just when its receiver is dropped: the request would wait for its answer for ever.
+pub(super) type Gate = Arc<Mutex<()>>;
+
+/// What a connection is asked by.
+pub(super) struct Started {
+    pub(super) requests: SendRequest<Empty<Bytes>>,
+    pub(super) gate: Gate,
+    pub(super) settings: watch::Receiver<Settings>,
+}
+
 /// Starts HTTP/2 on a transport. The connection ends when the requests' sender and all streams are gone.
-pub(super) async fn start<S>(io: S) -> hyper::Result<(SendRequest<Empty<Bytes>>, watch::Receiver<Settings>)>
+pub(super) async fn start<S>(io: S) -> hyper::Result<Started>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -48,8 +59,9 @@ where
     let (requests, dispatcher) = builder.handshake(TokioIo::new(io)).await?;
     let (found, settings) = watch::channel(Settings::Awaited);
     let (connection, dispatcher) = (spawner.take_first(), Some(Box::pin(dispatcher)));
-    tokio::spawn(Driver { connection, dispatcher, found }.run());
-    Ok((requests, settings))
+    let gate = Gate::default();
+    tokio::spawn(Driver { connection, dispatcher, gate: gate.clone(), found }.run());
+    Ok(Started { requests, gate, settings })
 }
 
 /// hyper makes two futures of a connection, one that reads and writes, and one that takes the requests. Both are polled here,
@@ -63,6 +75,7 @@ where
 {
     connection: Option<Task>,
     dispatcher: Option<Pin<Box<Dispatcher<S>>>>,
+    gate: Gate,
     found: watch::Sender<Settings>,
 }
 
@@ -87,13 +100,18 @@ where
                 Poll::Ready(end) => {
                     let began = matches!(*self.found.borrow(), Settings::Allowed | Settings::Refused);
                     self.found.send_replace(Settings::Ended { error: end.err().map(Arc::new), began });
-                    // Requests that wait come back. The connection has this task's waker, and goes on without.
-                    self.dispatcher = None;
+                    self.drop_dispatcher();
                 }
                 Poll::Pending => self.look_for_settings(),
             }
         }
         if self.connection.is_none() && self.dispatcher.is_none() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Requests that wait come back. The connection has this task's waker, and goes on without.
+    fn drop_dispatcher(&mut self) {
+        let _gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        self.dispatcher = None;
     }
 
     fn look_for_settings(&self) {
@@ -106,6 +124,16 @@ where
                 self.found.send_replace(Settings::Refused);
             }
         }
+    }
+}
+
+/// Where the runtime ends first.
+impl<S> Drop for Driver<S>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    fn drop(&mut self) {
+        self.drop_dispatcher();
     }
 }
 

@@ -1,6 +1,8 @@
 //! One HTTP/2 connection, and what asking for a WebSocket on it comes to.
 
 use std::error::Error as StdError;
+use std::net::SocketAddr;
+use std::sync::PoisonError;
 
 use bytes::Bytes;
 use h2::Reason;
@@ -13,13 +15,22 @@ use tokio::sync::watch;
 
 use super::super::uri::Target;
 use super::ConnectError;
-use super::driver::{self, Settings};
+use super::driver::{self, Gate, Settings, Started};
 
 /// A connection that takes requests until it ends.
 #[derive(Clone, Debug)]
 pub(super) struct Link {
     requests: SendRequest<Empty<Bytes>>,
+    gate: Gate,
     settings: watch::Receiver<Settings>,
+    addresses: Option<Addresses>,
+}
+
+/// The two ends of the socket, where that is this crate's.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Addresses {
+    pub(super) peer: SocketAddr,
+    pub(super) local: SocketAddr,
 }
 
 /// Why there was no answer.
@@ -32,12 +43,16 @@ pub(super) struct Unanswered {
 
 impl Link {
     /// In a runtime, a task of which drives the connection.
-    pub(super) async fn start<S>(io: S) -> hyper::Result<Self>
+    pub(super) async fn start<S>(io: S, addresses: Option<Addresses>) -> hyper::Result<Self>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (requests, settings) = driver::start(io).await?;
-        Ok(Link { requests, settings })
+        let Started { requests, gate, settings } = driver::start(io).await?;
+        Ok(Link { requests, gate, settings, addresses })
+    }
+
+    pub(super) fn addresses(&self) -> Option<Addresses> {
+        self.addresses
     }
 
     /// Whether it takes no more requests. Its streams may go on.
@@ -67,8 +82,12 @@ impl Link {
         request: Request<Empty<Bytes>>,
         target: &Target,
     ) -> Result<Response<Incoming>, Unanswered> {
-        let answer = self.requests.clone().try_send_request(request).await;
-        answer.map_err(|mut failure| {
+        let answer = {
+            let _gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+            // It is in the queue when this returns, or comes back.
+            self.requests.clone().try_send_request(request)
+        };
+        answer.await.map_err(|mut failure| {
             let was_not_sent = failure.take_message().is_some();
             let source = failure.into_error();
             let unprocessed = was_not_sent || is_unprocessed(&source);

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::{Sleep, sleep};
 
+use super::link::Addresses;
 use crate::handshake::ending;
 use crate::stream::Departed;
 use crate::{Config, Role, WebSocketStream};
@@ -32,6 +34,7 @@ const FOR_THE_END: Duration = Duration::from_secs(2);
 /// hands it over to the connection instead, see [`Http2::wait_idle`](super::Http2::wait_idle).
 pub struct Http2Stream {
     io: TokioIo<Upgraded>,
+    addresses: Option<Addresses>,
     connection: Connection,
     /// Until both ends have ended.
     counted: Option<Counted>,
@@ -76,12 +79,14 @@ impl Http2Stream {
     /// The WebSocket over a stream of HTTP/2 that the server has accepted.
     pub(super) fn open(
         io: Upgraded,
+        addresses: Option<Addresses>,
         connection: Connection,
         counted: Counted,
         config: Config,
     ) -> WebSocketStream<Self> {
         let transport = Http2Stream {
             io: TokioIo::new(io),
+            addresses,
             connection,
             counted: Some(counted),
             limit: None,
@@ -92,6 +97,30 @@ impl Http2Stream {
 }
 
 impl Http2Stream {
+    /// The other end of the connection's socket: the server, or the proxy in between.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` over a transport of the caller's ([`Client::http2_over`](crate::Client::http2_over)), and where the
+    /// connection had been reset when it was made.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.addresses().map(|addresses| addresses.peer)
+    }
+
+    /// This end of the connection's socket.
+    ///
+    /// # Errors
+    ///
+    /// As for [`peer_addr`](Self::peer_addr).
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.addresses().map(|addresses| addresses.local)
+    }
+
+    fn addresses(&self) -> io::Result<Addresses> {
+        let unknown = "the addresses of this HTTP/2 connection are not known";
+        self.addresses.ok_or_else(|| io::Error::new(io::ErrorKind::Unsupported, unknown))
+    }
+
     fn take_error(&mut self) -> io::Result<()> {
         self.failed.take().map_or(Ok(()), Err)
     }
@@ -113,6 +142,27 @@ pub(in crate::handshake::client) fn leave<S>(
     let Some(Http2Stream { io, connection, counted, .. }) = inside(transport) else { return };
     let departed = Departed { transport: io, unsent, peer_has_closed, limit };
     ending::hand_over(departed, counted, &connection.runtime);
+}
+
+/// A stream of an HTTP/2 connection.
+impl WebSocketStream<Http2Stream> {
+    /// The other end of the connection's socket, see [`Http2Stream::peer_addr`].
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.get_ref().peer_addr()
+    }
+
+    /// This end of the connection's socket, see [`Http2Stream::local_addr`].
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.get_ref().local_addr()
+    }
 }
 
 impl AsyncRead for Http2Stream {

@@ -10,7 +10,7 @@ use super::super::super::headers::excerpt;
 use super::super::super::http1::{
     Excerpt, HeadError, MAX_INTERIM, Received, encode_request, read_excerpt, send,
 };
-use super::super::error::hide_secrets;
+use super::super::error::{hide_secrets, is_request, without_request};
 use super::super::http1::PATIENCE;
 use super::super::uri::Target;
 use super::super::{Deadline, MaybeTlsStream, ProxyError};
@@ -104,12 +104,15 @@ fn wrong(error: HeadError, start: &[u8]) -> ProxyError {
     let hint = match (&error, start) {
         (HeadError::Tls, _) => ", which is TLS; try https://",
         (HeadError::Http2, _) => ", which is HTTP/2",
+        (_, start) if is_request(start) => {
+            ", which is what was sent to it: it sends everything back; is the port right?"
+        }
         (_, [5, ..]) => ", which is SOCKS5; try socks5h://",
         _ => "; is the port right?",
     };
     match error {
         HeadError::Tls | HeadError::Http2 | HeadError::NotHttp { .. } => {
-            ProxyError::NotSpoken { expected: "HTTP/1.1", received: excerpt(start), hint }
+            ProxyError::NotSpoken { expected: "HTTP/1.1", received: excerpt(without_request(start)), hint }
         }
         HeadError::Malformed { reason } => ProxyError::Malformed { reason },
         too_much => ProxyError::Malformed { reason: too_much.to_string() },

@@ -115,8 +115,20 @@ impl Tunnel<'_> {
         Ok(negotiated.map(|()| io))
     }
 
-    /// A connection to the proxy.
+    /// A connection to the proxy. If there is none, the error says so: whoever asks for a server may know of no proxy.
     async fn reach(&self) -> Result<MaybeTlsStream, ConnectError> {
+        self.connect().await.map_err(|error| match error {
+            ConnectError::Resolve { .. } | ConnectError::Dial { .. } | ConnectError::Tls { .. } => {
+                self.failed(None, ProxyError::NotReached { source: Box::new(error) })
+            }
+            ConnectError::Unsupported { needs, .. } => {
+                ConnectError::Unsupported { what: "a proxy by https://", needs }
+            }
+            error => error,
+        })
+    }
+
+    async fn connect(&self) -> Result<MaybeTlsStream, ConnectError> {
         let Tunnel { client, proxy, deadline, .. } = *self;
         #[cfg(feature = "tls")]
         if proxy.needs_tls() {

@@ -4,7 +4,9 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use fastwebsockets_stream::{Config, WebSocketStream};
+use fastwebsockets_stream::Config;
+#[cfg(feature = "fastwebsockets")]
+use fastwebsockets_stream::WebSocketStream;
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{End, Failure, Step, Stream, close_of, ensure};
@@ -141,22 +143,34 @@ impl End {
         }
         self.observe(false)?;
         let (was_clean, may_owe) = self.view(|model, view| (model.is_clean(view), model.may_owe(view)));
-        let mut given = false;
-        self.rebuild(lane, |stream, config| match stream.try_into_inner() {
-            Ok(websocket) => {
-                given = true;
-                WebSocketStream::with_config(websocket, config)
-            }
-            Err(stream) => stream,
+        let mut given = None;
+        self.rebuild(lane, |stream, config| {
+            let (stream, was_given) = through_inner(stream, config);
+            given = was_given;
+            stream
         });
-        self.log(|_| format!("  {given}"));
-        if given {
+        self.log(|_| format!("  {given:?}"));
+        if given == Some(true) {
             self.model.write_waits = false;
         }
-        let fits = given == was_clean || (was_clean && may_owe);
+        let fits = given.is_none_or(|given| given == was_clean || (was_clean && may_owe));
         ensure("1.4 the WebSocket is given if nothing is lost", fits, || {
-            format!("given {given}, clean {was_clean}")
+            format!("given {given:?}, clean {was_clean}")
         })?;
         Ok(Step::Ready)
     }
+}
+
+/// The stream, through the `WebSocket` of fastwebsockets if that is given.
+#[cfg(feature = "fastwebsockets")]
+fn through_inner(stream: Stream, config: Config) -> (Stream, Option<bool>) {
+    match stream.try_into_inner() {
+        Ok(websocket) => (WebSocketStream::with_config(websocket, config), Some(true)),
+        Err(stream) => (stream, Some(false)),
+    }
+}
+
+#[cfg(not(feature = "fastwebsockets"))]
+fn through_inner(stream: Stream, _: Config) -> (Stream, Option<bool>) {
+    (stream, None)
 }
