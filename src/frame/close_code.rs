@@ -50,6 +50,25 @@ impl CloseCode {
     /// 1015: stands for a TLS handshake that failed, and is never sent.
     pub const TLS: Self = CloseCode(1015);
 
+    /// Any code, for constants of your own; elsewhere `from` and `into` do the same.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fastwebsockets_stream::{CloseCode, CloseFrame};
+    ///
+    /// /// The account is in use elsewhere.
+    /// const REPLACED: CloseCode = CloseCode::new(4001);
+    ///
+    /// fn is_replaced(close: &CloseFrame) -> bool {
+    ///     matches!(close.code, Some(REPLACED))
+    /// }
+    /// assert!(is_replaced(&CloseFrame { code: Some(REPLACED), reason: String::new() }));
+    /// ```
+    pub const fn new(code: u16) -> Self {
+        CloseCode(code)
+    }
+
     /// Whether a Close frame can carry this code: 1000 to 1003, 1007 to 1014 and 3000 to 4999.
     ///
     /// 1004, 1005, 1006 and 1015 are never on the wire, and 1016 to 2999 are kept for the protocol's future (RFC 6455,

@@ -12,7 +12,7 @@ use super::http1::HeadError;
 /// Why a request for a WebSocket is refused.
 ///
 /// [`status`](Self::status) is that of the answer, whose body, as text, is what [`Display`](std::fmt::Display) says: what came,
-/// and what was expected. With the feature `upgrade`, `into_response` is the answer for hyper.
+/// and what was expected. With the feature `upgrade`, `into_response` is the answer for a service of hyper's or a handler of axum's.
 ///
 /// After an answer over a transport that this crate reads itself ([`Listener`](crate::Listener),
 /// [`Upgrader::over`](crate::Upgrader::over)), the connection ends; the answer says so (`Connection: close`), and what the

@@ -143,6 +143,9 @@ impl World {
             11 | 12 if self.reader.is_some() && !self.reads && !self.has_ended => {
                 self.reads = true;
                 self.woken[0] = true;
+                if self.dice.one_in(3) {
+                    self.reading_task = Task::default();
+                }
                 self.note("a read starts");
             }
             13 if self.dice.one_in(4) && self.reads => {
@@ -198,6 +201,9 @@ impl World {
             Writing::Idle(writer) => {
                 self.note(format!("{op:?}"));
                 self.woken[1] = true;
+                if self.dice.one_in(3) {
+                    self.writing_task = Task::default();
+                }
                 Writing::Busy(op, writer)
             }
             Writing::Busy(_, writer) if self.dice.one_in(8) => {
