@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, Response, StatusCode, Version};
+#[cfg(feature = "upgrade")]
+use http_body_util::Full;
 use thiserror::Error;
 
 use super::headers::{self, VERSION};
@@ -12,7 +14,7 @@ use super::http1::HeadError;
 /// Why a request for a WebSocket is refused.
 ///
 /// [`status`](Self::status) is that of the answer, whose body, as text, is what [`Display`](std::fmt::Display) says: what came,
-/// and what was expected. With the feature `upgrade`, `into_response` is the answer for a service of hyper's or a handler of axum's.
+/// and what was expected. With the feature `upgrade`, `into_response` is the answer for a service of hyper's.
 ///
 /// After an answer over a transport that this crate reads itself ([`Listener`](crate::Listener),
 /// [`Upgrader::over`](crate::Upgrader::over)), the connection ends; the answer says so (`Connection: close`), and what the
@@ -211,11 +213,10 @@ impl Rejection {
 
     /// The answer: the status, the fields that belong to it, and a line of text that says why.
     ///
-    /// Its body is of the type that the service has: [`Full<Bytes>`](http_body_util::Full), axum's `Body`, whatever is made of
-    /// [`Bytes`].
+    /// A handler of axum's returns the rejection itself: it is a response (`IntoResponse`).
     #[cfg(feature = "upgrade")]
-    pub fn into_response<B: From<Bytes>>(self) -> Response<B> {
-        self.to_response().map(B::from)
+    pub fn into_response(self) -> Response<Full<Bytes>> {
+        self.to_response().map(Full::new)
     }
 
     pub(super) fn to_response(&self) -> Response<Bytes> {

@@ -280,11 +280,8 @@ fn handler_may_return_nothing_or_a_result_or_never() {
 
 #[tokio::test]
 async fn handler_that_takes_the_rejection_can_answer_with_it() {
-    let handler = async |upgrade: Result<WebSocketUpgrade, Rejection>| -> Response {
-        match upgrade {
-            Ok(upgrade) => upgrade.on_upgrade(echo),
-            Err(rejection) => rejection.into_response(),
-        }
+    let handler = async |upgrade: Result<WebSocketUpgrade, Rejection>| -> Result<Response, Rejection> {
+        Ok(upgrade?.on_upgrade(echo))
     };
     let address = serve(Router::new().route("/chat", any(handler))).await;
     let answer = Raw::connect(address).await.ask(&Request::new().without("Upgrade")).await;
