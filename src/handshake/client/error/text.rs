@@ -20,9 +20,11 @@ pub(super) fn in_brackets(name: Option<&HeaderName>) -> String {
     name.map_or_else(String::new, |name| format!(" ({name})"))
 }
 
-pub(super) fn tried(addresses: &[SocketAddr]) -> String {
+/// The addresses, where they say more than the host does.
+pub(super) fn tried(host: &str, addresses: &[SocketAddr]) -> String {
     match addresses {
         [] => String::new(),
+        [one] if host.parse() == Ok(one.ip()) => String::new(),
         [one] => format!(" (at {one})"),
         [first, ..] => format!(" ({} addresses tried, the first {first})", addresses.len()),
     }
