@@ -24,7 +24,7 @@ async fn run() -> io::Result<()> {
     let url = env::args().nth(1).ok_or_else(|| io::Error::other("usage: echo_client URL"))?;
     let stream = connect(&url, Config::new(PayloadType::Binary)).await?;
 
-    let (mut reader, mut writer) = tokio::io::split(stream);
+    let (mut reader, mut writer) = stream.into_split();
     let send = async {
         tokio::io::copy(&mut tokio::io::stdin(), &mut writer).await?;
         writer.shutdown().await

@@ -61,15 +61,15 @@ async fn run() -> io::Result<()> {
 }
 
 async fn serve(stream: WebSocketStream<MaybeTlsStream>, stop: CancellationToken) -> io::Result<()> {
-    let (mut reader, mut writer) = tokio::io::split(stream);
+    let (mut reader, mut writer) = stream.into_split();
     tokio::select! {
         echoed = tokio::io::copy(&mut reader, &mut writer) => {
             echoed?;
             writer.shutdown().await
         }
         () = stop.cancelled() => {
-            let mut stream = reader.unsplit(writer);
-            stream.close(CloseCode::AWAY, "the server is shutting down").await?;
+            drop(reader); // What still comes is discarded.
+            writer.close(CloseCode::AWAY, "the server is shutting down").await?;
             Ok(())
         }
     }

@@ -472,3 +472,37 @@ fn shared_waker_is_small_and_only_there_once_two_tasks_have_waited() {
     });
     assert!((1..=96).contains(&left), "{left} bytes");
 }
+
+#[test]
+fn halves_are_two_allocations_and_none_for_each_read_and_write() {
+    let mut bytes = vec![0; 70_000];
+    for role in ROLES {
+        for config in configs() {
+            let opcode = if config == configs()[2] { 1 } else { 2 };
+            let input = frame(role, opcode, &[b'x'; 300]).repeat(40);
+            for warm in [false, true] {
+                let whole = stream(role, &config, &input);
+                let mut halves = None;
+                let (allocations, ..) = cost(|| halves = Some(whole.into_split()));
+                assert!(allocations <= 2, "{allocations} to split");
+                let (mut reader, mut writer) = halves.unwrap();
+                let (allocations, _, left) = cost(|| {
+                    let cx = &mut Context::from_waker(Waker::noop());
+                    for _ in 0..10 {
+                        for room in [100, 600] {
+                            let mut buf = ReadBuf::new(&mut bytes[..room]);
+                            assert!(Pin::new(&mut reader).poll_read(cx, &mut buf).is_ready());
+                            assert!(!buf.filled().is_empty());
+                        }
+                        for size in [16, 20_000, 70_000] {
+                            let written = Pin::new(&mut writer).poll_write(cx, &[b'x'; 70_000][..size]);
+                            assert!(matches!(written, Poll::Ready(Ok(n)) if n == size));
+                            assert!(Pin::new(&mut writer).poll_flush(cx).is_ready());
+                        }
+                    }
+                });
+                assert!(!warm || (allocations, left) == (0, 0), "{allocations}, {left} bytes are left");
+            }
+        }
+    }
+}

@@ -14,10 +14,12 @@ use http::Response;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::request::Parts;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::Id;
 use tokio::time::Instant;
 
 use super::deadline::Deadline;
-use super::over::Opened;
+use super::over::{self, Opened};
 use super::request::Opening;
 use super::serving::{self, Asked};
 use super::{Rejection, Upgrader};
@@ -37,6 +39,9 @@ pub(super) use waiting::{Told, Watch};
 /// the request is dropped. A client that leaves is noticed: [`closed`](Self::closed) completes, [`wait_for`](Self::wait_for) gives
 /// up, [`accept`](Self::accept) fails. (What a client sends behind its request is kept for the stream. After 16 KiB of it, nothing more is
 /// read, and it is no longer noticed whether it leaves.)
+///
+/// A client that ends its side of the connection, as by `shutdown` of a socket, has left: it could neither send nor close, and is
+/// not told apart from one that is gone. It gets no answer, and what it has sent before is discarded.
 ///
 /// A `Listener` watches its requests in tasks of its own. Over a transport of the caller's nobody does, so there that takes
 /// place while one of the three is polled; and a drop sends its 503 as far as that goes without waiting.
@@ -78,8 +83,28 @@ pub struct UpgradeRequest<S: AsyncRead + AsyncWrite + Unpin> {
     upgrader: Upgrader,
     addresses: Option<Addresses>,
     deadline: Deadline,
+    prepare: fn(&S, &Config) -> io::Result<()>,
     finish: fn(WebSocketStream<S>) -> WebSocketStream<S>,
     waiting: Waiting<S>,
+    place: Option<Place>,
+}
+
+/// A place among the requests that are decided on. Dropped, it is free.
+pub(super) struct Place {
+    id: Id,
+    release: UnboundedSender<Id>,
+}
+
+impl Place {
+    pub(super) fn new(id: Id, release: UnboundedSender<Id>) -> Self {
+        Place { id, release }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = self.release.send(self.id); // The listener may be gone.
+    }
 }
 
 /// Both ends of a socket.
@@ -98,19 +123,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> UpgradeRequest<S> {
             upgrader,
             addresses: None,
             deadline,
+            prepare: |_, _| Ok(()),
             finish: |stream| stream,
             waiting,
+            place: None,
         }
     }
 
-    /// For a socket that this crate has accepted: its addresses, and what becomes of the stream. The other part is for the task
-    /// that watches it.
+    pub(super) fn placed(mut self, place: Place) -> Self {
+        self.place = Some(place);
+        self
+    }
+
+    /// For a socket that this crate has accepted: its addresses, what a [`Config`] asks of it, and what becomes of the stream.
+    /// The other part is for the task that watches it.
     pub(super) fn watched(
         mut self,
         addresses: Addresses,
+        prepare: fn(&S, &Config) -> io::Result<()>,
         finish: fn(WebSocketStream<S>) -> WebSocketStream<S>,
     ) -> (Self, Watch<S>) {
         self.addresses = Some(addresses);
+        self.prepare = prepare;
         self.finish = finish;
         let watch = self.waiting.watched();
         (self, watch)
@@ -199,8 +233,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> UpgradeRequest<S> {
                 Some(Err(error)) => error,
                 Some(Ok(Told { mut io, response, .. })) => {
                     // The client's time has passed: this is tried once.
-                    let _ = self.deadline.cut(serving::refuse(&mut io, &response)).await;
-                    serving::linger(io).await;
+                    if let Some(Ok(())) = self.deadline.cut(serving::refuse(&mut io, &response)).await {
+                        serving::linger(io).await;
+                    }
                     late(self.deadline)
                 }
                 None => io::Error::new(io::ErrorKind::NotConnected, "the request has been answered"),
@@ -240,11 +275,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> UpgradeRequest<S> {
     /// Dropping the future closes the connection.
     pub async fn accept(mut self) -> io::Result<Opened<S>> {
         self.check_time().await?;
+        self.check_client().await?;
         let Connection { io, rest } = self.waiting.take()?;
+        (self.prepare)(&io, &self.upgrader.to_config())?;
         let (head, opening) = self.asked.take().expect(ANSWERED);
         let asked = Asked { head, opening, rest };
         let accepted = self.deadline.cut(serving::accept(io, asked, &self.upgrader)).await;
-        let mut opened = accepted.ok_or_else(|| late(self.deadline))??;
+        let mut opened = accepted.ok_or_else(|| not_taken(self.deadline))??;
         opened.stream = (self.finish)(opened.stream);
         Ok(opened)
     }
@@ -258,7 +295,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> UpgradeRequest<S> {
     /// # Errors
     ///
     /// - `InvalidInput`: the status is not one that refuses (300 to 599). The client gets 503.
-    /// - As for [`accept`](Self::accept).
+    /// - As for [`accept`](Self::accept). A `Listener` sends the response in a task of its own, so there this does not tell
+    ///   whether the client has taken it.
+    ///
+    /// # Panics
+    ///
+    /// Over a transport of the caller's, in a runtime without timers.
     ///
     /// # Cancel safety
     ///
@@ -283,8 +325,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> UpgradeRequest<S> {
         let Some(response) = self.waiting.tell(response, rejection) else { return Ok(()) };
         let mut io = self.waiting.take()?.io;
         let sent = self.deadline.cut(serving::refuse(&mut io, &response)).await;
+        sent.ok_or_else(|| not_taken(self.deadline))??;
         serving::linger(io).await;
-        sent.unwrap_or_else(|| Err(late(self.deadline)))
+        Ok(())
     }
 
     /// Once its time has passed, the client gets 503, whatever has been decided.
@@ -293,6 +336,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> UpgradeRequest<S> {
             Some(at) if at <= Instant::now() => Err(self.closed().await),
             _ => Ok(()),
         }
+    }
+
+    /// Looks whether the client has left, where no task does.
+    async fn check_client(&mut self) -> io::Result<()> {
+        if self.waiting.is_watched() {
+            return Ok(());
+        }
+        let mut closed = pin!(self.closed());
+        poll_fn(|cx| match closed.as_mut().poll(cx) {
+            Poll::Ready(error) => Poll::Ready(Err(error)),
+            Poll::Pending => Poll::Ready(Ok(())),
+        })
+        .await
     }
 
     fn asked(&self) -> &(Parts, Opening) {
@@ -304,6 +360,10 @@ const ANSWERED: &str = "a request that has been answered has been consumed by th
 
 fn late(deadline: Deadline) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, too_late(deadline))
+}
+
+fn not_taken(deadline: Deadline) -> io::Error {
+    over::too_late(deadline, "the client did not take the answer")
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Drop for UpgradeRequest<S> {

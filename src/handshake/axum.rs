@@ -234,6 +234,6 @@ impl fmt::Debug for WebSocketUpgrade {
 
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
-        Rejection::into_response(self).map(::axum::body::Body::new)
+        Rejection::into_response(self)
     }
 }

@@ -99,6 +99,17 @@ pub(super) fn excerpt(received: &[u8]) -> String {
     if received.len() > MOST { text + "..." } else { text }
 }
 
+/// The same of a request's first line or target, without what may be a secret: what stands before an @, and the query.
+#[cfg(any(feature = "upgrade", feature = "listener"))]
+pub(super) fn public_excerpt(received: &[u8]) -> String {
+    let line =
+        received.split(|octet| matches!(octet, b'?' | b'#' | b'\r' | b'\n')).next().unwrap_or_default();
+    match line.iter().rposition(|octet| *octet == b'@') {
+        Some(at) => format!("...{}", excerpt(&line[at..])),
+        None => excerpt(line),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -75,7 +75,7 @@ const BACKLOG: u32 = 4096;
 /// let mut listener = Listener::bind("127.0.0.1:8080", config).await?;
 /// while let Some(accepted) = listener.accept().await {
 ///     tokio::spawn(async move {
-///         let (mut reader, mut writer) = tokio::io::split(accepted.stream);
+///         let (mut reader, mut writer) = accepted.stream.into_split();
 ///         tokio::io::copy(&mut reader, &mut writer).await?;
 ///         tokio::io::AsyncWriteExt::shutdown(&mut writer).await
 ///     });
@@ -160,8 +160,8 @@ impl Listener {
     pub fn path(mut self, path: impl Into<String>) -> io::Result<Self> {
         let path = path.into();
         // As a request's target is read.
-        let is_written_as_sent = path.starts_with('/') && path.is_ascii();
-        let asked = is_written_as_sent.then(|| Uri::try_from(&path).ok()).flatten();
+        let is_path = path.starts_with('/') && path.is_ascii();
+        let asked = is_path.then(|| Uri::try_from(&path).ok()).flatten();
         if asked.is_none_or(|asked| asked.path() != path) {
             let reason = format!(
                 "no request can ask for the path {path:?}; expected one that begins with a slash, percent-encoded, without a query"
@@ -289,6 +289,7 @@ impl fmt::Debug for Listener {
             .field("handshakes", &self.handshakes.len())
             .field("lingering", &self.handshakes.lingering())
             .field("waiting", &self.next.is_some())
+            .field("asked", &self.handshakes.asked())
             .field("deciding", &self.handshakes.deciding())
             .finish_non_exhaustive()
     }

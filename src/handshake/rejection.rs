@@ -3,11 +3,9 @@
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, Response, StatusCode, Version};
-#[cfg(feature = "upgrade")]
-use http_body_util::Full;
 use thiserror::Error;
 
-use super::headers::VERSION;
+use super::headers::{self, VERSION};
 #[cfg(feature = "listener")]
 use super::http1::HeadError;
 
@@ -23,7 +21,7 @@ use super::http1::HeadError;
 #[non_exhaustive]
 pub enum Rejection {
     /// Over HTTP/1.1, not GET (RFC 6455, section 4.1, item 2); over HTTP/2, not CONNECT (RFC 8441, section 4). Answer: 405.
-    #[error("the method is {received}; a WebSocket is asked for by {allowed}")]
+    #[error("the method is {}; a WebSocket is asked for by {allowed}", headers::excerpt(received.as_str().as_bytes()))]
     #[non_exhaustive]
     Method {
         /// What came.
@@ -212,13 +210,22 @@ impl Rejection {
     }
 
     /// The answer: the status, the fields that belong to it, and a line of text that says why.
+    ///
+    /// Its body is of the type that the service has: [`Full<Bytes>`](http_body_util::Full), axum's `Body`, whatever is made of
+    /// [`Bytes`].
     #[cfg(feature = "upgrade")]
-    pub fn into_response(self) -> Response<Full<Bytes>> {
-        self.to_response().map(Full::new)
+    pub fn into_response<B: From<Bytes>>(self) -> Response<B> {
+        self.to_response().map(B::from)
     }
 
     pub(super) fn to_response(&self) -> Response<Bytes> {
-        let mut response = Response::new(Bytes::from(format!("{self}\n")));
+        let text = match self {
+            // > The HEAD method is identical to GET except that the server MUST NOT send content in the response. (RFC 9110,
+            // > section 9.3.2)
+            Rejection::Method { received: Method::HEAD, .. } => Bytes::new(),
+            _ => Bytes::from(format!("{self}\n")),
+        };
+        let mut response = Response::new(text);
         *response.status_mut() = self.status();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));

@@ -97,13 +97,8 @@ impl<'a> Head<'a> {
         }
         // 2. A Host.
         let host = self.required(header::HOST)?.as_bytes();
-        if host.contains(&b'@') || Authority::try_from(host).is_err() {
-            let received = match host.iter().rposition(|byte| *byte == b'@') {
-                // What stands before it may be a password.
-                Some(at) => format!("...{}", headers::excerpt(&host[at..])),
-                None => headers::excerpt(host),
-            };
-            return Err(Rejection::Host { received });
+        if !is_host(host) {
+            return Err(Rejection::Host { received: headers::public_excerpt(host) });
         }
         self.check_target(host)?;
         // 3. and 4. "websocket" in Upgrade, "Upgrade" in Connection.
@@ -131,12 +126,9 @@ impl<'a> Head<'a> {
         let is_of_http = matches!(self.uri.scheme_str(), Some("http" | "https"));
         let target = match self.uri.authority() {
             None if self.uri.path().starts_with('/') => return Ok(()),
-            Some(target) if is_of_http && !target.as_str().contains('@') => target,
+            Some(target) if is_of_http && is_host(target.as_str().as_bytes()) => target,
             _ => {
-                let target = self.uri.to_string();
-                // What stands before an @ may be a password, what stands behind a ? a token.
-                let target = target.rsplit('@').next().unwrap_or_default().split('?').next();
-                let received = headers::excerpt(target.unwrap_or_default().as_bytes());
+                let received = headers::public_excerpt(self.uri.to_string().as_bytes());
                 return Err(Rejection::Target { received });
             }
         };
@@ -201,6 +193,17 @@ impl<'a> Head<'a> {
     fn single(&self, name: HeaderName) -> Result<Option<&'a HeaderValue>, Rejection> {
         headers::single(self.headers, &name).map_err(|_| Rejection::RepeatedHeader { name })
     }
+}
+
+/// > Host = uri-host [ ":" port ] (RFC 9110, section 7.2)
+fn is_host(host: &[u8]) -> bool {
+    !host.contains(&b'@')
+        && Authority::try_from(host).is_ok_and(|authority| {
+            let port = &authority.as_str()[authority.host().len()..];
+            // A sign would be taken for part of the number.
+            let is_port = matches!(port, "" | ":") || (authority.port().is_some() && !port.contains('+'));
+            is_port && !authority.host().is_empty()
+        })
 }
 
 #[cfg(feature = "http2")]

@@ -7,8 +7,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Response;
 use http::request::Parts;
+use http::{Method, Response};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
@@ -71,6 +71,10 @@ where
         }
         Unread::Failed(error) => Failure::Ended(error),
     })?;
+    // First, because no other refusal is without a body.
+    if head.method == Method::HEAD {
+        return Err(Rejection::Method { received: Method::HEAD, allowed: Method::GET }.into());
+    }
     let asked = head.uri.path();
     if path.is_some_and(|path| path != asked) {
         return Err(Rejection::Path { received: headers::excerpt(asked.as_bytes()) }.into());

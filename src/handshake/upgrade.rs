@@ -48,7 +48,7 @@ use crate::{Config, Role, WebSocketStream};
 /// let service = service_fn(async |request: Request<Incoming>| {
 ///     let (response, stream) = upgrade(request, Config::new(PayloadType::Binary));
 ///     tokio::spawn(async move {
-///         let (mut reader, mut writer) = tokio::io::split(stream.await?);
+///         let (mut reader, mut writer) = stream.await?.into_split();
 ///         tokio::io::copy(&mut reader, &mut writer).await?;
 ///         tokio::io::AsyncWriteExt::shutdown(&mut writer).await
 ///     });

@@ -135,7 +135,8 @@ impl Upgrader {
     /// [`Listener`](crate::Listener). Default: 10 s.
     ///
     /// It counts TLS (of a `Listener`), the request, and the time in which a [request](crate::UpgradeRequest) waits to be decided
-    /// on. A client that sends its header fields a byte at a time is cut after that. [`Duration::MAX`] waits without a limit.
+    /// on. A client that sends its header fields a byte at a time is cut after that. [`Duration::MAX`] waits without a limit; with
+    /// zero, only a handshake that need not wait for anything succeeds.
     #[cfg(feature = "listener")]
     #[must_use]
     pub fn time_limit(mut self, limit: Duration) -> Self {

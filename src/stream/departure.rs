@@ -123,6 +123,13 @@ impl Departure {
         }
     }
 
+    /// Whoever was writing has panicked, so that more was to be said.
+    pub(super) fn was_broken_off(&mut self) {
+        if self.end == SeenEnd::Yes {
+            self.end = SeenEnd::Before;
+        }
+    }
+
     /// A flush has succeeded.
     pub(super) fn was_flushed(&mut self) {
         if self.end == SeenEnd::DuringWrite && self.waits != Waits::Write {

@@ -55,6 +55,8 @@ impl Left {
     const CLOSE: u8 = 1;
     /// A Close that says that something went wrong.
     const PANIC: u8 = 2;
+    /// No Close, but what is kept: it was forgotten.
+    const KEPT: u8 = 3;
 }
 
 impl<S> Shared<S> {
@@ -82,7 +84,7 @@ impl<S> Shared<S> {
     fn queue_what_is_left(&self, stream: &mut WebSocketStream<S>) {
         if self.left.load(SeqCst) != Left::NOTHING {
             match self.left.swap(Left::NOTHING, SeqCst) {
-                Left::NOTHING => {}
+                Left::NOTHING | Left::KEPT => {}
                 Left::PANIC => stream.queue_close(ClosePayload::bare(Some(CloseCode::from(1011_u16)))),
                 _ => stream.queue_last_close(),
             }
@@ -95,7 +97,7 @@ impl<S> Shared<S> {
     /// when it has released it; the fences make sure that one of the two sees what the other did.
     fn do_what_is_left(&self) {
         fence(SeqCst);
-        if !self.has_ended.load(SeqCst) || self.left.load(SeqCst) != Left::CLOSE {
+        if !self.has_ended.load(SeqCst) || self.left.load(SeqCst) == Left::NOTHING {
             return;
         }
         let mut stream = match self.stream.try_lock() {
@@ -103,8 +105,11 @@ impl<S> Shared<S> {
             Err(TryLockError::Poisoned(error)) => error.into_inner(),
             Err(TryLockError::WouldBlock) => return,
         };
-        if self.left.compare_exchange(Left::CLOSE, Left::NOTHING, SeqCst, SeqCst).is_ok() {
-            (self.end_writing)(&mut stream);
+        match self.left.compare_exchange(Left::CLOSE, Left::NOTHING, SeqCst, SeqCst) {
+            Ok(_) => (self.end_writing)(&mut stream),
+            // The next read says so. If there is none, dropping the stream must not look like an orderly end.
+            Err(Left::PANIC) => stream.departure.was_broken_off(),
+            Err(_) => {}
         }
         self.unlock(stream);
     }
@@ -137,9 +142,12 @@ impl<S> Shared<S> {
         let mut debug = f.debug_struct(name);
         // Not a lock: a task may be shown while it is polled.
         match self.stream.try_lock() {
-            Ok(stream) => debug.field("stream", &*stream).finish_non_exhaustive(),
-            Err(_) => debug.finish_non_exhaustive(),
-        }
+            Ok(stream) => debug.field("stream", &*stream),
+            Err(_) => &mut debug,
+        };
+        // The other half may have been dropped meanwhile.
+        self.do_what_is_left();
+        debug.finish_non_exhaustive()
     }
 }
 
@@ -228,11 +236,13 @@ fn reunite<S>(
     }
     let input: Input = read.take_input();
     let shared = read.shared().clone();
-    read.forget();
-    write.forget();
+    read.leave_quietly();
+    write.leave_quietly();
     let shared = Arc::into_inner(shared).expect("nobody but the two halves has it");
     let mut stream = shared.stream.into_inner().unwrap_or_else(PoisonError::into_inner);
     stream.wakers.defer(false);
+    // A transport that panicked may have left some.
+    stream.wakers.take_due().wake();
     let ahead = std::mem::take(&mut stream.input);
     stream.input = input.followed_by(ahead);
     Ok(stream)

@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use fastwebsockets_stream::axum::{Outcome, WebSocketUpgrade};
-use fastwebsockets_stream::{Config, Origins, PayloadType, Role, UpgradedStream};
+use fastwebsockets_stream::{Config, Origins, PayloadType, Rejection, Role, UpgradedStream};
 use futures_util::StreamExt;
 use http::{HeaderName, HeaderValue};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -276,6 +276,19 @@ fn handler_may_return_nothing_or_a_result_or_never() {
             tokio::task::yield_now().await;
         }
     });
+}
+
+#[tokio::test]
+async fn handler_that_takes_the_rejection_can_answer_with_it() {
+    let handler = async |upgrade: Result<WebSocketUpgrade, Rejection>| -> Response {
+        match upgrade {
+            Ok(upgrade) => upgrade.on_upgrade(echo),
+            Err(rejection) => rejection.into_response(),
+        }
+    };
+    let address = serve(Router::new().route("/chat", any(handler))).await;
+    let answer = Raw::connect(address).await.ask(&Request::new().without("Upgrade")).await;
+    assert_eq!((answer.status(), answer.body.as_str()), (400, "the field upgrade is missing\n"));
 }
 
 /// A page and an echo at one path.

@@ -67,6 +67,44 @@ async fn sockets_of_both_ends_are_watched_as_the_config_says_under_tls_too() {
     }
 }
 
+/// Whoever decides on a request may choose another `Config` than the listener's.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn socket_of_a_request_is_watched_as_the_config_says_that_it_is_accepted_with() {
+    let probing =
+        (Some((Duration::from_secs(30), Duration::from_secs(30), 3)), Some(Duration::from_secs(90)));
+    for secure in [false, true] {
+        for (listens, chosen, expected) in [
+            (watched(), None, probing),
+            (binary(), Some(watched()), probing),
+            (watched(), Some(binary()), (None, None)),
+        ] {
+            let mut listener = Listener::bind("127.0.0.1:0", listens).await.unwrap();
+            let mut client = Client::new(binary());
+            let mut scheme = "ws";
+            if secure {
+                let (server, trusting) = tls::configs();
+                (listener, client) = (listener.tls(Arc::new(server)), client.tls(Arc::new(trusting)));
+                scheme = "wss";
+            }
+            let mut requests = listener.requests();
+            let url = format!("{scheme}://localhost:{}/", requests.local_addr().port());
+            let deciding = async {
+                let request = requests.next().await.unwrap();
+                let request = match chosen {
+                    Some(config) => request.config(config),
+                    None => request,
+                };
+                request.accept().await.unwrap().stream
+            };
+            let (near, far) = within(async { tokio::join!(client.connect(&url), deciding) }).await;
+            assert_eq!(options(&far), expected, "over TLS: {secure}");
+            assert!(far.get_ref().tcp().nodelay().unwrap());
+            drop(near);
+        }
+    }
+}
+
 #[tokio::test]
 async fn addresses_and_nodelay_are_those_of_the_socket_whole_and_in_halves_under_tls_too() {
     for secure in [false, true] {

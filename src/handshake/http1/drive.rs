@@ -89,7 +89,8 @@ impl<H: Head> Received<H> {
     }
 
     /// What has come behind the head.
-    pub(in crate::handshake) fn into_rest(self) -> Vec<u8> {
+    pub(in crate::handshake) fn into_rest(mut self) -> Vec<u8> {
+        self.bytes.shrink_to_fit(); // A request may wait with it, and the head has had up to 64 KiB.
         self.bytes
     }
 }

@@ -8,6 +8,8 @@ use http::{Method, Uri};
 use super::MAX_FIELDS;
 use super::scan::{HeadError, Lines};
 use crate::handshake::headers::excerpt;
+#[cfg(feature = "listener")]
+use crate::handshake::headers::public_excerpt;
 
 /// One kind of head: a request's, or a response's.
 pub(in crate::handshake) trait Head: Sized {
@@ -38,7 +40,7 @@ impl Head for http::request::Parts {
         let method = start.split(|octet| *octet == b' ').next().unwrap_or_default();
         let is_token = start.is_empty() || crate::handshake::headers::is_token(method);
         // The end of the line may have come. What lacks there, the parser tells.
-        if is_token || method.contains(&b'\r') { Ok(()) } else { Err(HeadError::not_http(start)) }
+        if is_token || method.contains(&b'\r') { Ok(()) } else { Err(not_http(start)) }
     }
 
     fn parse(head: &[u8]) -> Result<Self, HeadError> {
@@ -47,13 +49,16 @@ impl Head for http::request::Parts {
         check_line(head)?;
         complete(parsed.parse(head))?;
         let (method, target) = (parsed.method.unwrap_or_default(), parsed.path.unwrap_or_default());
-        let no_target = || HeadError::malformed(format!("the target is \"{}\"", excerpt(target.as_bytes())));
         // `Uri` drops it without a word.
         if target.contains('#') {
-            return Err(no_target());
+            return Err(HeadError::malformed("the target has a fragment"));
         }
+        let no_target = || {
+            let target = public_excerpt(target.as_bytes());
+            HeadError::malformed(format!("the target \"{target}\", or its query, is not as a URI must be"))
+        };
         let (mut parts, ()) = http::Request::new(()).into_parts();
-        parts.method = Method::try_from(method).map_err(|_| HeadError::not_http(head))?;
+        parts.method = Method::try_from(method).map_err(|_| not_http(method.as_bytes()))?;
         parts.uri = Uri::try_from(target).map_err(|_| no_target())?;
         parts.version = version(parsed.version);
         parts.headers = map(parsed.headers)?;
@@ -68,8 +73,12 @@ fn check_line(head: &[u8]) -> Result<(), HeadError> {
     if line.splitn(3, |octet| *octet == b' ').nth(2).is_some_and(|version| version.starts_with(b"HTTP/")) {
         return Ok(());
     }
-    // What stands behind a ? may be a token.
-    Err(HeadError::not_http(line.split(|octet| *octet == b'?').next().unwrap_or_default()))
+    Err(not_http(line))
+}
+
+#[cfg(feature = "listener")]
+fn not_http(received: &[u8]) -> HeadError {
+    HeadError::NotHttp { received: public_excerpt(received) }
 }
 
 #[cfg(feature = "connect")]

@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use super::{MAX_FIELDS, MAX_HEAD, MAX_LINE};
+#[cfg(feature = "connect")]
 use crate::handshake::headers::excerpt;
 
 /// Why what came is no head of HTTP/1.1.
@@ -32,6 +33,7 @@ impl HeadError {
         HeadError::Malformed { reason: reason.into() }
     }
 
+    #[cfg(feature = "connect")]
     pub(super) fn not_http(received: &[u8]) -> Self {
         HeadError::NotHttp { received: excerpt(received) }
     }

@@ -12,6 +12,7 @@ use tokio::task::Id;
 use tracing::Instrument;
 
 use super::Accepted;
+use crate::Config;
 use crate::handshake::asking::{Addresses, Told, UpgradeRequest, Watch};
 use crate::handshake::deadline::Deadline;
 use crate::handshake::over::{Opened, too_late};
@@ -80,7 +81,7 @@ impl Settings {
             Ok((io, asked, local)) => match &self.asking {
                 Some(asking) => {
                     let request = UpgradeRequest::new(io, asked, self.upgrader.clone(), deadline);
-                    let (request, watch) = request.watched(Addresses { peer, local }, lingering);
+                    let (request, watch) = request.watched(Addresses { peer, local }, prepare, lingering);
                     // Without anybody to take it, it is dropped, and answered as such.
                     let _ = asking.send((tokio::task::id(), request));
                     match watched(watch, deadline).await {
@@ -141,7 +142,11 @@ impl Settings {
     }
 
     async fn secure(&self, tcp: TcpStream) -> io::Result<MaybeTlsStream> {
-        socket::prepare(&tcp, &self.upgrader.to_config())?;
+        match self.asking {
+            None => socket::prepare(&tcp, &self.upgrader.to_config())?,
+            // Whoever decides may choose another `Config`.
+            Some(_) => tcp.set_nodelay(true)?,
+        }
         let io = MaybeTlsStream::Tcp(tcp);
         #[cfg(feature = "tls")]
         if let Some(acceptor) = &self.tls {
@@ -163,6 +168,10 @@ impl From<io::Error> for Ended {
     fn from(error: io::Error) -> Self {
         Ended { error, refused: None }
     }
+}
+
+fn prepare(io: &MaybeTlsStream, config: &Config) -> io::Result<()> {
+    socket::prepare(io.tcp(), config)
 }
 
 fn lingering(stream: crate::WebSocketStream<MaybeTlsStream>) -> crate::WebSocketStream<MaybeTlsStream> {

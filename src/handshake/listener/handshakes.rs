@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
+use std::mem;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -13,6 +14,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::Accepted;
 use super::handshake::{Asking, Outcome, Refused};
+use crate::handshake::asking::Place;
 use crate::handshake::{MaybeTlsStream, UpgradeRequest};
 
 /// How old a handshake is before it has to make room. TLS and a request take two or three round trips, of 300 ms each on a slow
@@ -32,10 +34,16 @@ pub(super) struct Handshakes {
     tasks: JoinSet<Outcome>,
     /// One for each of the tasks whose handshake is under way, or done and not accepted, in the order in which they began.
     begun: VecDeque<Handshake>,
-    /// Requests that wait to be taken; each has a task that is among those begun.
+    /// Brings the requests that are to be decided on.
     asking: UnboundedReceiver<Asking>,
-    /// Of the tasks, so many watch a request that somebody decides on.
-    deciding: usize,
+    /// Those that wait to be taken; each has a task that is among those begun.
+    asked: VecDeque<Asking>,
+    /// Of the requests that were handed out, those that have not ended at both ends: the task that watches, and whoever decides.
+    /// `true`: one of the two has.
+    deciding: HashMap<Id, bool>,
+    /// Whoever decides has let one go.
+    released: UnboundedReceiver<Id>,
+    release: UnboundedSender<Id>,
     /// How many those may be.
     pub(super) deciding_limit: usize,
     /// The one that is to make room, while a connection waits for some.
@@ -61,12 +69,16 @@ struct GivingWay {
 
 impl Handshakes {
     pub(super) fn new(limit: usize) -> Self {
+        let (release, released) = unbounded_channel();
         Handshakes {
             limit,
             tasks: JoinSet::new(),
             begun: VecDeque::new(),
             asking: unbounded_channel().1,
-            deciding: 0,
+            asked: VecDeque::new(),
+            deciding: HashMap::new(),
+            released,
+            release,
             deciding_limit: 0,
             giving_way: None,
             is_full: false,
@@ -87,9 +99,14 @@ impl Handshakes {
         self.begun.len()
     }
 
+    /// How many wait to be taken, to be decided on.
+    pub(super) fn asked(&self) -> usize {
+        self.asked.len()
+    }
+
     /// How many wait for a decision.
     pub(super) fn deciding(&self) -> usize {
-        self.deciding
+        self.deciding.len()
     }
 
     /// How many clients read why they were refused.
@@ -137,15 +154,24 @@ impl Handshakes {
 
     /// The next request that is to be decided on, up to the limit of those.
     ///
-    /// `Pending`: woken by a request, or, at the limit, by what wakes [`poll_next`](Self::poll_next).
+    /// `Pending`: woken by a request, by one that is let go, and by what wakes [`poll_next`](Self::poll_next).
     pub(super) fn poll_request(&mut self, cx: &mut Context<'_>) -> Poll<UpgradeRequest<MaybeTlsStream>> {
-        // Each turn takes a request of a task that has begun.
-        while self.deciding < self.deciding_limit {
-            let Some((id, request)) = ready!(self.asking.poll_recv(cx)) else { break };
+        // Also at the limit: a request whose task has ended since is not to be kept. Each turn takes one of a task that has begun.
+        while let Poll::Ready(Some((id, request))) = self.asking.poll_recv(cx) {
+            if self.begun.iter().any(|handshake| handshake.id == id) {
+                self.asked.push_back((id, request));
+            }
+        }
+        // Each turn takes one that was handed out.
+        while let Poll::Ready(Some(id)) = self.released.poll_recv(cx) {
+            self.ended_at_one_end(id);
+        }
+        while self.deciding.len() < self.deciding_limit {
+            let Some((id, request)) = self.asked.pop_front() else { break };
             // Its time may be over, or it has given way.
             if !request.is_over() && self.forget(id).is_some() {
-                self.deciding += 1;
-                return Poll::Ready(request);
+                self.deciding.insert(id, false);
+                return Poll::Ready(request.placed(Place::new(id, self.release.clone())));
             }
         }
         Poll::Pending
@@ -204,11 +230,21 @@ impl Handshakes {
 
     /// Its task has ended, by itself or because it was told to.
     fn ended(&mut self, id: Id) -> Option<Handshake> {
+        self.asked.retain(|(asked, _)| *asked != id);
         let begun = self.forget(id);
         if begun.is_none() {
-            self.deciding -= 1;
+            self.ended_at_one_end(id);
         }
         begun
+    }
+
+    /// The place is free once both ends have: an answer may still be on its way, or a look-up for a client that has left.
+    fn ended_at_one_end(&mut self, id: Id) {
+        if let Some(ended) = self.deciding.get_mut(&id)
+            && mem::replace(ended, true)
+        {
+            self.deciding.remove(&id);
+        }
     }
 
     /// It is no longer under way.

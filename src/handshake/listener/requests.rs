@@ -38,6 +38,9 @@ impl Listener {
 impl Requests {
     /// How many requests may wait for a decision at once. Default: 512; 0 counts as 1.
     ///
+    /// A request counts until it is answered or dropped, also when its client has left or its time has passed: what is looked up
+    /// for it may still cost something. [`UpgradeRequest::wait_for`] gives up then.
+    ///
     /// At the limit, the next ones wait to be handed out, as handshakes that are under way; their time limit goes on.
     #[must_use]
     pub fn max_requests(mut self, limit: usize) -> Self {

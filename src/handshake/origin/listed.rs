@@ -114,13 +114,17 @@ fn is_host(host: &str) -> bool {
 /// Whether it is an address, or looks like one.
 fn is_address(host: &str) -> bool {
     let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
-    host.starts_with('[') || (!last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit()))
+    let is_hex = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    host.starts_with('[')
+        || (!last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit()))
+        || last.strip_prefix("0x").is_some_and(is_hex)
 }
 
 /// `None` for what stands where a port should and is none.
 fn port_of(authority: &Authority) -> Option<Option<u16>> {
     match authority.port() {
-        Some(port) => Some(Some(port.as_u16())),
+        // A sign would be taken for part of the number.
+        Some(port) => (!port.as_str().starts_with('+')).then(|| Some(port.as_u16())),
         None => (authority.as_str() == authority.host()).then_some(None),
     }
 }

@@ -48,7 +48,7 @@ impl<S> OwnedReadHalf<S> {
         std::mem::take(&mut self.input)
     }
 
-    pub(super) fn forget(mut self) {
+    pub(super) fn leave_quietly(mut self) {
         self.is_forgotten = true;
     }
 

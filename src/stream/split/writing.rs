@@ -27,7 +27,8 @@ use crate::{CloseCode, CloseFrame, Role};
 /// [`OwnedWriteHalf`](https://docs.rs/tokio/latest/tokio/net/tcp/struct.OwnedWriteHalf.html): what is kept, then a Close
 /// with code 1000 (the answer, where the peer has closed; 1007 inside a code point of a Text stream). The reading half sends
 /// it: at once if it waits in a read, else with its next one. Where a read has returned the end already, dropping this half
-/// sends it, as far as that goes without waiting. During a panic the code is 1011, and only the reading half sends it.
+/// sends it, as far as that goes without waiting. During a panic the code is 1011, and only a read sends it: where none follows,
+/// nothing is sent, and the peer sees a truncation.
 ///
 /// Where the reading half was dropped before it had seen the end, both are gone now, and nothing is sent.
 ///
@@ -50,7 +51,17 @@ impl<S> OwnedWriteHalf<S> {
 
     /// Drops the half without ending its direction: no Close is sent for it. The reading half goes on to answer Pings, and
     /// pushes out what is kept.
-    pub fn forget(mut self) {
+    pub fn forget(self) {
+        let shared = &*self.shared;
+        if shared.must_push.load(Relaxed) {
+            shared.left.store(Left::KEPT, SeqCst);
+            // It may wait, and nothing else would make it push.
+            shared.waiting.wake(Side::Reader);
+        }
+        self.leave_quietly();
+    }
+
+    pub(super) fn leave_quietly(mut self) {
         self.is_forgotten = true;
     }
 
@@ -257,9 +268,7 @@ impl<S> Drop for OwnedWriteHalf<S> {
         let panics = std::thread::panicking();
         shared.left.store(if panics { Left::PANIC } else { Left::CLOSE }, SeqCst);
         shared.must_push.store(true, Relaxed);
-        if !panics {
-            shared.do_what_is_left();
-        }
+        shared.do_what_is_left();
         shared.waiting.wake(Side::Reader);
     }
 }

@@ -63,14 +63,59 @@ fn writing_half_dropped_in_a_panic_says_1011() {
     for role in ROLES {
         let (mut reader, writer, mock) = halves(role, binary());
         let reads = Task::default();
-        woken(&reads, &mut reader, || {
-            let panicked = std::panic::catch_unwind(AssertUnwindSafe(|| {
-                let _writer = writer;
-                std::panic::resume_unwind(Box::new(()));
-            }));
-            panicked.unwrap_err();
-        });
+        woken(&reads, &mut reader, || drop_in_a_panic(writer));
         assert_eq!(sent(&mock), [close_of(Some(1011))], "{}", name(role));
+    }
+}
+
+fn drop_in_a_panic<T>(value: T) {
+    let panicked = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        let _value = value;
+        std::panic::resume_unwind(Box::new(()));
+    }));
+    panicked.unwrap_err();
+}
+
+/// What it had begun to answer must not look whole.
+#[test]
+fn writing_half_dropped_in_a_panic_after_the_end_leaves_no_clean_end() {
+    for role in ROLES {
+        for reads_again in [false, true] {
+            let (mut reader, writer, mock) = halves(role, binary());
+            let reads = Task::default();
+            mock.feed(&wire::close(role, Some(1000), ""));
+            assert_eq!(ok(reads.read(&mut reader, 64)), b"");
+            drop_in_a_panic(writer);
+            if reads_again {
+                assert_eq!(ok(reads.read(&mut reader, 64)), b"");
+            }
+            drop(reader);
+            let expected = if reads_again { vec![close_of(Some(1011))] } else { vec![] };
+            assert_eq!(sent(&mock), expected, "{} {reads_again}", name(role));
+        }
+    }
+}
+
+/// The lock is held while it is shown.
+#[test]
+fn writing_half_dropped_while_the_reading_half_is_shown_answers_all_the_same() {
+    struct Drops(Option<OwnedWriteHalf<Transport>>);
+    impl std::fmt::Write for Drops {
+        fn write_str(&mut self, text: &str) -> std::fmt::Result {
+            if text.contains("WebSocketStream") {
+                self.0 = None;
+            }
+            Ok(())
+        }
+    }
+    for role in ROLES {
+        let (mut reader, writer, mock) = halves(role, binary());
+        mock.feed(&wire::close(role, Some(1000), ""));
+        assert_eq!(ok(Task::default().read(&mut reader, 64)), b"");
+        let mut drops = Drops(Some(writer));
+        std::fmt::Write::write_fmt(&mut drops, format_args!("{reader:?}")).unwrap();
+        assert!(drops.0.is_none());
+        assert_eq!(sent(&mock), [close_of(Some(1000))], "{}", name(role));
     }
 }
 
@@ -104,15 +149,30 @@ fn forgotten_writing_half_ends_nothing_and_what_it_kept_leaves() {
         mock.set_room(3);
         ok(Task::default().write(&mut writer, b"kept"));
         assert!(reads.read(&mut reader, 64).is_pending());
-        reads.wakes();
         writer.forget();
-        assert_eq!(reads.wakes(), 0);
         mock.set_room(usize::MAX);
         mock.feed(&wire::ping(role, b"ping"));
         assert!(reads.read(&mut reader, 64).is_pending());
         assert_eq!(sent(&mock), [(wire::BINARY, b"kept".to_vec()), (wire::PONG, b"ping".to_vec())]);
         drop(reader);
         assert_eq!(sent(&mock), []);
+    }
+}
+
+/// As it would where the half is dropped: nothing else makes a reading half push that already waits.
+#[test]
+fn waiting_reading_half_pushes_what_a_forgotten_writing_half_had_gathered() {
+    for role in ROLES {
+        let (mut reader, mut writer, mock) = halves(role, binary().write_buffer(100));
+        let reads = Task::default();
+        assert!(reads.read(&mut reader, 64).is_pending());
+        ok(Task::default().write(&mut writer, b"gathered"));
+        assert_eq!((sent(&mock), reads.wakes()), (vec![], 0));
+        writer.forget();
+        assert_eq!(reads.wakes(), 1, "{}", name(role));
+        assert!(reads.read(&mut reader, 64).is_pending());
+        assert_eq!(sent(&mock), [(wire::BINARY, b"gathered".to_vec())]);
+        assert_eq!(reads.wakes(), 0);
     }
 }
 

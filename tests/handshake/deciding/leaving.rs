@@ -78,6 +78,20 @@ async fn client_that_leaves_is_noticed_over_a_transport_of_the_callers() {
     assert_eq!(within(request.accept()).await.unwrap_err().kind(), ErrorKind::UnexpectedEof);
 }
 
+/// Though nobody has waited meanwhile. What it has sent before does not count: it cannot be talked to.
+#[tokio::test]
+async fn client_that_has_left_is_not_accepted_over_a_transport_of_the_callers() {
+    for early in [&b""[..], b"\x82\x80abcd"] {
+        let (mut near, far) = tokio::io::duplex(1 << 16);
+        near.write_all(&super::Request::new().bytes()).await.unwrap();
+        let request = within(Upgrader::new(binary()).request_over(far)).await.unwrap();
+        near.write_all(early).await.unwrap();
+        near.shutdown().await.unwrap();
+        let error = within(request.accept()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UnexpectedEof, "{error}");
+    }
+}
+
 /// The listener's task is gone, so the request watches by itself.
 #[tokio::test]
 async fn client_that_leaves_is_noticed_when_the_listener_is_dropped() {

@@ -77,6 +77,36 @@ async fn no_more_requests_are_handed_out_than_may_wait_for_a_decision() {
     is_refused(&mut fifth, 503).await;
 }
 
+/// Where all that may be decided on are, clients that come and go leave nothing behind.
+#[tokio::test]
+async fn requests_of_clients_that_have_left_do_not_pile_up_at_the_limit() {
+    let mut requests = requests().await.max_requests(1);
+    let (_raw, held) = asked(&mut requests).await;
+    for _ in 0..20 {
+        let gone = asking(requests.local_addr()).await;
+        until_shows(&mut requests, " asked: 1,").await;
+        drop(gone);
+        until_shows(&mut requests, " asked: 0,").await;
+    }
+    drop(held);
+}
+
+/// Or clients that leave at once would have a slow database asked without a limit.
+#[tokio::test]
+async fn request_of_a_client_that_has_left_counts_until_it_is_let_go() {
+    let mut requests = requests().await.max_requests(1);
+    let (raw, mut request) = asked(&mut requests).await;
+    drop(raw);
+    within(request.closed()).await;
+    let mut second = asking(requests.local_addr()).await;
+    until_shows(&mut requests, " asked: 1,").await;
+    until_shows(&mut requests, " deciding: 1,").await;
+    let (request, ()) = within(async { tokio::join!(next(&mut requests), async { drop(request) }) }).await;
+    drop(request);
+    is_refused(&mut second, 503).await;
+    until_shows(&mut requests, " deciding: 0,").await;
+}
+
 /// A slow database does not keep the listener from reading the next request.
 #[tokio::test]
 async fn request_that_waits_for_a_decision_is_no_handshake_under_way() {

@@ -90,6 +90,28 @@ async fn decision_that_comes_too_late_is_503() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn client_that_does_not_take_the_answer_is_an_error_that_says_so() {
+    for accept in [true, false] {
+        let (mut near, far) = duplex(300);
+        near.write_all(&Request::new().bytes()).await.unwrap();
+        let request = Upgrader::new(binary()).request_over(far).await.unwrap();
+        let error = match accept {
+            true => request.header("X", "y".repeat(1000)).unwrap().accept().await.map(drop),
+            false => {
+                request.refuse(http::Response::builder().status(403).body(vec![b'y'; 1000]).unwrap()).await
+            }
+        };
+        let error = error.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        assert_eq!(
+            error.to_string(),
+            "the handshake took longer than 10s: the client did not take the answer"
+        );
+        drop(near);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn over_has_a_time_limit_of_ten_seconds_that_can_be_set() {
     for (upgrader, limit) in
         [(Upgrader::new(binary()), 10), (Upgrader::new(binary()).time_limit(Duration::from_secs(3)), 3)]
@@ -194,5 +216,6 @@ async fn transport_needs_no_more_than_to_be_read_and_written() {
         within(Upgrader::new(binary()).request_over(Local(far, &reads, Rc::new(())))).await.unwrap();
     within(request.accept()).await.unwrap();
     assert_eq!(raw.answer().await.status(), 101);
-    assert_eq!(reads.get(), 1);
+    // The request, and whether the client is still there.
+    assert_eq!(reads.get(), 2);
 }

@@ -137,7 +137,28 @@ async fn host_that_is_there_twice_or_is_not_the_targets_is_refused() {
     is_refused(400, "more than once", r().with("Host: server.example.com").bytes()).await;
     is_refused(400, "more than once", r().with("host: other.example.com").bytes()).await;
     is_refused(400, "missing", r().without("Host").bytes()).await;
-    for host in ["a b", "user@server.example.com", "server.example.com/", "a, b", ""] {
+    for host in [
+        "a b",
+        "user@server.example.com",
+        "server.example.com/",
+        "a, b",
+        "",
+        ":80",
+        "a:b",
+        "a:80:80",
+        "a:+80",
+        "a:-1",
+        "a:65536",
+        "a:80x",
+        "[::1",
+        "::1",
+        "[::1]x",
+        "[::1]:x",
+        "a?b",
+        "a#b",
+        "a\\b",
+        "a%00b",
+    ] {
         is_refused(400, "the field host is", r().instead(&format!("Host: {host}")).bytes()).await;
     }
     for target in [
@@ -148,6 +169,60 @@ async fn host_that_is_there_twice_or_is_not_the_targets_is_refused() {
     ] {
         let request = r().line(&format!("GET {target} HTTP/1.1"));
         is_refused(400, "and the target leads to", request.bytes()).await;
+    }
+    for target in ["http://server.example.com:65616/chat", "http://server.example.com:+80/chat"] {
+        let request = r().line(&format!("GET {target} HTTP/1.1"));
+        let answer = refused(serving().await, &request.bytes()).await;
+        assert_eq!(answer.status(), 400, "{target}");
+    }
+}
+
+#[tokio::test]
+async fn target_with_the_host_of_host_is_taken_however_both_are_written() {
+    let address = serving().await;
+    for (target, host) in [
+        ("http://server.example.com/chat", "server.example.com"),
+        ("HTTP://SERVER.example.com:80/chat?q", "server.EXAMPLE.com"),
+        ("https://server.example.com", "server.example.com:443"),
+        ("http://server.example.com:", "server.example.com"),
+        ("http://[2001:db8::1]:8080/chat", "[2001:DB8::1]:8080"),
+        ("http://[::1]/", "[::1]:80"),
+        ("/a%2fb/%zz", "server.example.com:"),
+        ("//other.example.com/chat", "127.0.0.1:1"),
+    ] {
+        let request = Request::new().line(&format!("GET {target} HTTP/1.1"));
+        let request = request.instead(&format!("Host: {host}"));
+        let answer = Raw::connect(address).await.ask(&request).await;
+        assert_eq!(answer.status(), 101, "{target} at {host}: {answer:?}");
+    }
+}
+
+/// A proxy would take it for the beginning of the next response.
+#[tokio::test]
+async fn head_is_refused_without_a_body() {
+    let request = Request::new().line("HEAD /chat HTTP/1.1");
+    let answer = refused(serving().await, &request.bytes()).await;
+    assert_eq!((answer.status(), answer.field("allow"), &*answer.body), (405, "GET", ""));
+}
+
+/// Neither in the answer, which a proxy may log, nor in an error.
+#[tokio::test]
+async fn secrets_of_a_request_that_is_no_http_are_not_told() {
+    for line in [
+        "GET /chat?token=secret< HTTP/1.1",
+        "GET /chat#token=secret HTTP/1.1",
+        " GET /chat?token=secret HTTP/1.1",
+        "GET /chat?token=secret",
+        "GET /chat?token=secret b HTTP/1.1",
+        "GET http://user:secret@server.example.com/< HTTP/1.1",
+        "GET http://user:secret@server.example.com/ b HTTP/1.1",
+        "GET http://user@server.example.com/?token=a@secret HTTP/1.1",
+        "G{T /?a HTTP/1.1\r\nAuthorization: secret",
+        "{\r\nCookie: secret",
+    ] {
+        let answer = refused(serving().await, &Request::new().line(line).bytes()).await;
+        assert_eq!(answer.status(), 400, "{line:?}");
+        assert!(!answer.body.contains("secret"), "{answer:?} to {line:?}");
     }
 }
 
@@ -175,9 +250,12 @@ async fn target_that_is_no_path_is_refused() {
 #[tokio::test]
 async fn method_and_version_other_than_those_of_a_websocket_are_refused() {
     let r = |line: &str| Request::new().line(line).bytes();
-    for method in ["POST", "HEAD", "get", "OPTIONS", "TRACE"] {
+    for method in ["POST", "get", "OPTIONS", "TRACE"] {
         is_refused(405, "the method is", r(&format!("{method} /chat HTTP/1.1"))).await;
     }
+    let long = "X".repeat(10_000);
+    let answer = refused(serving().await, &r(&format!("{long} /chat HTTP/1.1"))).await;
+    assert_eq!((answer.status(), answer.body.len() < 200), (405, true));
     is_refused(405, "the method is CONNECT", r("CONNECT server.example.com:80 HTTP/1.1")).await;
     is_refused(400, "HTTP/1.0", r("GET /chat HTTP/1.0")).await;
     for line in
