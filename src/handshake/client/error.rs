@@ -109,7 +109,7 @@ pub enum ConnectError {
         source: io::Error,
     },
     /// No address accepted the TCP connection. The kind is the source's.
-    #[error("cannot connect to {host} port {port}{}", text::tried(.addresses))]
+    #[error("cannot connect to {host} port {port}{}", text::tried(.host, .addresses))]
     #[non_exhaustive]
     Dial {
         /// The host.
@@ -156,7 +156,7 @@ pub enum ConnectError {
         /// The port.
         port: u16,
         /// Its status, its fields, and what came of the first KiB of its body within a second, chunks undone. Nothing of a body
-        /// that is encoded (Content-Encoding).
+        /// that is encoded (Content-Encoding, or a Transfer-Encoding beside chunked).
         response: Box<Response<Bytes>>,
     },
     /// What came is not HTTP/1.1. [`InvalidData`](io::ErrorKind::InvalidData), as for all that follow but `Ended` and `Io`.

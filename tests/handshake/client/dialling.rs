@@ -57,13 +57,17 @@ async fn failure_to_connect_has_its_kind_and_names_host_and_port() {
     assert!(text.contains("localhost") && text.contains(&port.to_string()), "{text}");
     assert!(!text.contains("secret"), "{text}");
 
+    // An address is not said twice.
+    let error = connect(&format!("ws://127.0.0.1:{port}"), config()).await.unwrap_err();
+    assert_eq!(error.to_string(), format!("cannot connect to 127.0.0.1 port {port}"));
+
     let error = connect("ws://nowhere.invalid", config()).await.unwrap_err();
     assert!(
         matches!(&error, ConnectError::Resolve { host, port: 80, .. } if host == "nowhere.invalid"),
         "{error:?}"
     );
     assert_eq!(error.kind(), ErrorKind::HostUnreachable);
-    assert!(chain(&error).starts_with("the name nowhere.invalid was not resolved"), "{error}");
+    assert!(chain(&error).starts_with("the name nowhere.invalid was not resolved (port 80)"), "{error}");
 }
 
 #[tokio::test]

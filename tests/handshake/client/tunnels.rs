@@ -108,7 +108,17 @@ async fn refusal_says_what_came_and_has_its_kind() {
     let interim = "HTTP/1.1 100 Continue\r\n\r\n".repeat(17);
     for (answer, kind, shown) in [
         ("HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nNo", ErrorKind::PermissionDenied, "403 No"),
-        ("HTTP/1.1 404 Not Found\r\n\r\n", ErrorKind::NotFound, "404"),
+        (
+            "HTTP/1.1 404 Not Found\r\n\r\n",
+            ErrorKind::NotFound,
+            "404 Not Found, expected 2xx; is it a proxy, and does it take CONNECT",
+        ),
+        ("HTTP/1.1 405 No\r\n\r\n", ErrorKind::ConnectionRefused, "405 No, expected 2xx; is it a proxy"),
+        (
+            "HTTP/1.1 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.",
+            ErrorKind::ConnectionRefused,
+            "it expects TLS at this port: try https://",
+        ),
         ("HTTP/1.1 502 Bad Gateway\r\n\r\nno such host", ErrorKind::ConnectionRefused, "no such host"),
         ("HTTP/1.1 101 Switching Protocols\r\n\r\n", ErrorKind::ConnectionRefused, "101"),
         (

@@ -26,7 +26,7 @@ pub enum ProxyError {
     #[non_exhaustive]
     Refused {
         /// Its status, its fields, and what came of the first KiB of its body within a second, chunks undone. Nothing of a body
-        /// that is encoded (Content-Encoding).
+        /// that is encoded (Content-Encoding, or a Transfer-Encoding beside chunked).
         response: Box<Response<Bytes>>,
     },
     /// It wants credentials, or others. [`PermissionDenied`](io::ErrorKind::PermissionDenied).

@@ -20,9 +20,11 @@ pub(super) fn in_brackets(name: Option<&HeaderName>) -> String {
     name.map_or_else(String::new, |name| format!(" ({name})"))
 }
 
-pub(super) fn tried(addresses: &[SocketAddr]) -> String {
+/// The addresses, where they say more than the host does.
+pub(super) fn tried(host: &str, addresses: &[SocketAddr]) -> String {
     match addresses {
         [] => String::new(),
+        [one] if host.parse() == Ok(one.ip()) => String::new(),
         [one] => format!(" (at {one})"),
         [first, ..] => format!(" ({} addresses tried, the first {first})", addresses.len()),
     }
@@ -45,6 +47,7 @@ pub(super) struct Refusal<'a> {
     pub(super) response: &'a Response<Bytes>,
     /// The status that would have been right.
     pub(super) expected: &'static str,
+    pub(super) is_of_proxy: bool,
 }
 
 /// What a server has to answer: over HTTP/2 another status (RFC 8441, section 5).
@@ -52,12 +55,13 @@ pub(super) fn of_server(response: &Response<Bytes>) -> Refusal<'_> {
     Refusal {
         response,
         expected: if response.version() == Version::HTTP_2 { "200 OK" } else { "101 Switching Protocols" },
+        is_of_proxy: false,
     }
 }
 
 /// What a proxy has to answer to CONNECT (RFC 9110, section 9.3.6).
 pub(super) fn of_proxy(response: &Response<Bytes>) -> Refusal<'_> {
-    Refusal { response, expected: "2xx" }
+    Refusal { response, expected: "2xx", is_of_proxy: true }
 }
 
 impl Display for Refusal<'_> {
@@ -98,7 +102,18 @@ impl Refusal<'_> {
             }
             // What nginx, Go and Apache say.
             StatusCode::BAD_REQUEST if says(self.response, "HTTPS") || says(self.response, "SSL-enabled") => {
-                f.write_str("; it expects TLS at this port: try wss://")
+                let scheme = if self.is_of_proxy { "https" } else { "wss" };
+                write!(f, "; it expects TLS at this port: try {scheme}://")
+            }
+            // What a server says to CONNECT. There is no path in that, and no upgrade.
+            StatusCode::BAD_REQUEST
+            | StatusCode::NOT_FOUND
+            | StatusCode::METHOD_NOT_ALLOWED
+            | StatusCode::UPGRADE_REQUIRED
+            | StatusCode::NOT_IMPLEMENTED
+                if self.is_of_proxy =>
+            {
+                f.write_str("; is it a proxy, and does it take CONNECT to this port?")
             }
             StatusCode::BAD_REQUEST => {
                 f.write_str("; something in between may have dropped the fields of the upgrade")
