@@ -19,12 +19,11 @@ use tokio::task::Id;
 use tokio::time::Instant;
 
 use super::deadline::Deadline;
-use super::over::{self, Opened};
 use super::request::Opening;
-use super::serving::{self, Asked};
+use super::serving::{self, Asked, Opened};
 use super::{Rejection, Upgrader};
 use crate::{Config, WebSocketStream};
-use waiting::{Connection, Waiting, too_late};
+use waiting::{Connection, UNDECIDED, Waiting};
 pub(super) use waiting::{Told, Watch};
 
 /// A request for a WebSocket that waits for an answer: to be [accepted](Self::accept) or [refused](Self::refuse).
@@ -359,11 +358,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> UpgradeRequest<S> {
 const ANSWERED: &str = "a request that has been answered has been consumed by that";
 
 fn late(deadline: Deadline) -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, too_late(deadline))
+    deadline.missed(UNDECIDED)
 }
 
 fn not_taken(deadline: Deadline) -> io::Error {
-    over::too_late(deadline, "the client did not take the answer")
+    deadline.missed("the client did not take the answer")
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Drop for UpgradeRequest<S> {

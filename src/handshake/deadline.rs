@@ -1,6 +1,8 @@
 //! The time limit of a handshake.
 
 use std::future::Future;
+#[cfg(feature = "listener")]
+use std::io;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
@@ -33,5 +35,12 @@ impl Deadline {
             Some(at) => timeout_at(at, work).await.ok(),
             None => Some(work.await),
         }
+    }
+
+    /// The error of a handshake that has missed it: how long was waited, and for what.
+    #[cfg(feature = "listener")]
+    pub(super) fn missed(self, what: &str) -> io::Error {
+        let reason = format!("the handshake took longer than {:?}: {what}", self.limit);
+        io::Error::new(io::ErrorKind::TimedOut, reason)
     }
 }

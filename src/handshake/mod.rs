@@ -53,10 +53,10 @@ pub use client::*;
 pub use listener::{Accepted, Incoming, Listener, ListenerAddr, Requests};
 #[cfg(any(feature = "upgrade", feature = "listener"))]
 pub use origin::Origins;
-#[cfg(feature = "listener")]
-pub use over::Opened;
 #[cfg(any(feature = "upgrade", feature = "listener"))]
 pub use rejection::Rejection;
+#[cfg(feature = "listener")]
+pub use serving::Opened;
 #[cfg(any(feature = "listener", feature = "connect"))]
 pub use transport::MaybeTlsStream;
 #[cfg(feature = "upgrade")]

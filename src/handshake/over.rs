@@ -1,38 +1,13 @@
 //! The server's end over a transport that is there.
 
-use std::fmt;
 use std::io;
 
-use http::request;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::asking::UpgradeRequest;
 use super::deadline::Deadline;
-use super::serving::{self, Asked, Failure};
+use super::serving::{self, Asked, Failure, Opened};
 use super::{Rejection, Upgrader};
-use crate::WebSocketStream;
-
-/// What [`Upgrader::over`] and [`UpgradeRequest::accept`] give.
-#[non_exhaustive]
-pub struct Opened<S> {
-    /// The stream, over the bare transport.
-    pub stream: WebSocketStream<S>,
-    /// The client's request: its path and query, its header fields.
-    pub request: request::Parts,
-    /// The subprotocol that was agreed on.
-    pub subprotocol: Option<String>,
-}
-
-/// Of the request its path alone: the rest holds cookies and passwords.
-impl<S> fmt::Debug for Opened<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Opened")
-            .field("stream", &self.stream)
-            .field("path", &self.request.uri.path())
-            .field("subprotocol", &self.subprotocol)
-            .finish_non_exhaustive()
-    }
-}
 
 impl Upgrader {
     /// Does the whole handshake on a connection that a client has opened: TLS of any kind, a Unix socket, another stream.
@@ -84,7 +59,7 @@ impl Upgrader {
         let deadline = Deadline::after(self.limit());
         let (io, asked) = self.receive_over(io, deadline).await?;
         let accepted = deadline.cut(serving::accept(io, asked, self)).await;
-        Ok(accepted.ok_or_else(|| too_late(deadline, "the client did not take the answer"))??)
+        Ok(accepted.ok_or_else(|| deadline.missed("the client did not take the answer"))??)
     }
 
     /// Reads and checks a request on a connection that a client has opened, and leaves the decision to the caller.
@@ -125,7 +100,7 @@ impl Upgrader {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let received = deadline.cut(serving::receive(&mut io, self, None)).await;
-        match received.ok_or_else(|| too_late(deadline, "the request had not come"))? {
+        match received.ok_or_else(|| deadline.missed("the request had not come"))? {
             Ok(asked) => Ok((io, asked)),
             Err(Failure::Rejected(rejection)) => Err(self.reject(io, rejection, deadline).await),
             Err(failure) => Err(failure.into()),
@@ -142,10 +117,4 @@ impl Upgrader {
         }
         Failure::Rejected(rejection).into()
     }
-}
-
-/// An error that says how long was waited, and for what.
-pub(super) fn too_late(deadline: Deadline, what: &str) -> io::Error {
-    let reason = format!("the handshake took longer than {:?}: {what}", deadline.limit);
-    io::Error::new(io::ErrorKind::TimedOut, reason)
 }

@@ -1,5 +1,6 @@
 //! The server's end on a transport: the one request of a connection in, its answer out.
 
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::pin;
@@ -13,7 +14,6 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::http1::{Received, Unread, encode_answer, encode_refusal, send};
-use super::over::Opened;
 use super::request::{Head, Opening};
 use super::{Rejection, Upgrader, headers};
 use crate::{Role, WebSocketStream};
@@ -30,6 +30,28 @@ pub(super) struct Asked {
     pub(super) opening: Opening,
     /// What has come behind it.
     pub(super) rest: Vec<u8>,
+}
+
+/// What [`Upgrader::over`] and [`UpgradeRequest::accept`](crate::UpgradeRequest::accept) give.
+#[non_exhaustive]
+pub struct Opened<S> {
+    /// The stream, over the bare transport.
+    pub stream: WebSocketStream<S>,
+    /// The client's request: its path and query, its header fields.
+    pub request: Parts,
+    /// The subprotocol that was agreed on.
+    pub subprotocol: Option<String>,
+}
+
+/// Of the request its path alone: the rest holds cookies and passwords.
+impl<S> fmt::Debug for Opened<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opened")
+            .field("stream", &self.stream)
+            .field("path", &self.request.uri.path())
+            .field("subprotocol", &self.subprotocol)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why there is no stream.

@@ -15,6 +15,9 @@ use crate::handshake::Rejection;
 use crate::handshake::deadline::Deadline;
 use crate::handshake::serving;
 
+/// What has not happened when the time is over.
+pub(super) const UNDECIDED: &str = "the request had not been decided on";
+
 /// So much may come behind a request that is not answered yet. It belongs to the stream, if there will be one.
 const MAX_EARLY: usize = 16 * 1024;
 
@@ -164,7 +167,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Waiting<S> {
                     return Poll::Ready(Some(Err(error)));
                 }
                 if over.as_mut().poll(cx).is_ready() {
-                    *woken = shared.close(io::ErrorKind::TimedOut, too_late(deadline));
+                    *woken = shared.close(io::ErrorKind::TimedOut, deadline.missed(UNDECIDED).to_string());
                     let rejection = Rejection::Undecided;
                     let response = rejection.to_response();
                     return Poll::Ready(Some(Ok(Told { io: connection.io, response, rejection })));
@@ -249,8 +252,4 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Drop for Watch<S> {
             let _ = serving::refuse_in_passing(&mut told.io, &told.response);
         }
     }
-}
-
-pub(super) fn too_late(deadline: Deadline) -> String {
-    format!("the handshake took longer than {:?}: the request had not been decided on", deadline.limit)
 }

@@ -15,8 +15,7 @@ use super::Accepted;
 use crate::Config;
 use crate::handshake::asking::{Addresses, Told, UpgradeRequest, Watch};
 use crate::handshake::deadline::Deadline;
-use crate::handshake::over::{Opened, too_late};
-use crate::handshake::serving::{self, Asked, Failure, linger, refuse};
+use crate::handshake::serving::{self, Asked, Failure, Opened, linger, refuse};
 #[cfg(feature = "tls")]
 use crate::handshake::transport::TLS_BUFFER;
 use crate::handshake::{MaybeTlsStream, Upgrader, ending, socket};
@@ -113,10 +112,10 @@ impl Settings {
     ) -> Result<(MaybeTlsStream, Asked, SocketAddr), Ended> {
         let local = tcp.local_addr()?;
         let secured = deadline.cut(self.secure(tcp)).await;
-        let mut io = secured.ok_or_else(|| too_late(deadline, "TLS had not been agreed on"))??;
+        let mut io = secured.ok_or_else(|| deadline.missed("TLS had not been agreed on"))??;
         let receiving = serving::receive(&mut io, &self.upgrader, self.path.as_deref());
         let received = deadline.cut(receiving).await;
-        match received.ok_or_else(|| too_late(deadline, "the request had not come"))? {
+        match received.ok_or_else(|| deadline.missed("the request had not come"))? {
             Ok(asked) => {
                 tracing::debug!(peer_addr = %peer, path = asked.head.uri.path(), "a request has come");
                 Ok((io, asked, local))
@@ -138,7 +137,7 @@ impl Settings {
         deadline: Deadline,
     ) -> io::Result<Opened<MaybeTlsStream>> {
         let accepted = deadline.cut(serving::accept(io, asked, &self.upgrader)).await;
-        Ok(accepted.ok_or_else(|| too_late(deadline, "the client did not take the answer"))??)
+        Ok(accepted.ok_or_else(|| deadline.missed("the client did not take the answer"))??)
     }
 
     async fn secure(&self, tcp: TcpStream) -> io::Result<MaybeTlsStream> {
