@@ -6,7 +6,7 @@
 //! browser that speaks WebSocket.
 //!
 #![cfg_attr(feature = "fastwebsockets", doc = "```")]
-#![cfg_attr(not(feature = "fastwebsockets"), doc = "```ignore")]
+#![cfg_attr(not(feature = "fastwebsockets"), doc = "```text")]
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> std::io::Result<()> {
 //! # let (near, far) = tokio::io::duplex(1024);
