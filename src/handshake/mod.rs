@@ -5,6 +5,8 @@ mod headers;
 
 #[cfg(any(feature = "listener", feature = "connect"))]
 mod http1;
+#[cfg(any(feature = "upgrade", feature = "connect", feature = "listener"))]
+mod pass_on;
 
 #[cfg(feature = "upgrade")]
 mod downcast;

@@ -2,11 +2,10 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+
+use super::pass_on::pass_on;
 
 /// What rustls is told to take at a time. Its own limit of 64 KiB cuts every frame of that length in two: its header does not
 /// fit, and what is left costs a record and a system call.
@@ -69,62 +68,8 @@ impl MaybeTlsStream {
     }
 }
 
-impl AsyncRead for MaybeTlsStream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match &mut *self {
-            MaybeTlsStream::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buf),
-            #[cfg(feature = "tls")]
-            MaybeTlsStream::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
-        }
-    }
-}
-
-impl AsyncWrite for MaybeTlsStream {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut *self {
-            MaybeTlsStream::Tcp(tcp) => Pin::new(tcp).poll_write(cx, buf),
-            #[cfg(feature = "tls")]
-            MaybeTlsStream::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
-        }
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match &mut *self {
-            MaybeTlsStream::Tcp(tcp) => Pin::new(tcp).poll_write_vectored(cx, bufs),
-            #[cfg(feature = "tls")]
-            MaybeTlsStream::Tls(tls) => Pin::new(tls).poll_write_vectored(cx, bufs),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        match self {
-            MaybeTlsStream::Tcp(tcp) => tcp.is_write_vectored(),
-            #[cfg(feature = "tls")]
-            MaybeTlsStream::Tls(tls) => tls.is_write_vectored(),
-        }
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut *self {
-            MaybeTlsStream::Tcp(tcp) => Pin::new(tcp).poll_flush(cx),
-            #[cfg(feature = "tls")]
-            MaybeTlsStream::Tls(tls) => Pin::new(tls).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut *self {
-            MaybeTlsStream::Tcp(tcp) => Pin::new(tcp).poll_shutdown(cx),
-            #[cfg(feature = "tls")]
-            MaybeTlsStream::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
-        }
-    }
-}
+pass_on!(MaybeTlsStream, io => [
+    MaybeTlsStream::Tcp(io),
+    #[cfg(feature = "tls")]
+    MaybeTlsStream::Tls(io),
+]);

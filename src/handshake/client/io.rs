@@ -1,17 +1,14 @@
 //! One transport for whatever a client opens.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::MaybeTlsStream;
 #[cfg(feature = "http2")]
 use super::http2::{self, Http2Stream};
 use crate::WebSocketStream;
 use crate::handshake::ending;
+use crate::handshake::pass_on::pass_on;
 
 /// A stream that a [`Client`](crate::Client) has opened, in whichever way: a connection of its own, or a part of an
 /// HTTP/2 connection.
@@ -144,62 +141,8 @@ fn depart(stream: &mut ClientStream) {
     }
 }
 
-impl AsyncRead for ClientIo {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match &mut *self {
-            ClientIo::Http1(io) => Pin::new(io).poll_read(cx, buf),
-            #[cfg(feature = "http2")]
-            ClientIo::Http2(io) => Pin::new(io).poll_read(cx, buf),
-        }
-    }
-}
-
-impl AsyncWrite for ClientIo {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut *self {
-            ClientIo::Http1(io) => Pin::new(io).poll_write(cx, buf),
-            #[cfg(feature = "http2")]
-            ClientIo::Http2(io) => Pin::new(io).poll_write(cx, buf),
-        }
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match &mut *self {
-            ClientIo::Http1(io) => Pin::new(io).poll_write_vectored(cx, bufs),
-            #[cfg(feature = "http2")]
-            ClientIo::Http2(io) => Pin::new(io).poll_write_vectored(cx, bufs),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        match self {
-            ClientIo::Http1(io) => io.is_write_vectored(),
-            #[cfg(feature = "http2")]
-            ClientIo::Http2(io) => io.is_write_vectored(),
-        }
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut *self {
-            ClientIo::Http1(io) => Pin::new(io).poll_flush(cx),
-            #[cfg(feature = "http2")]
-            ClientIo::Http2(io) => Pin::new(io).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut *self {
-            ClientIo::Http1(io) => Pin::new(io).poll_shutdown(cx),
-            #[cfg(feature = "http2")]
-            ClientIo::Http2(io) => Pin::new(io).poll_shutdown(cx),
-        }
-    }
-}
+pass_on!(ClientIo, io => [
+    ClientIo::Http1(io),
+    #[cfg(feature = "http2")]
+    ClientIo::Http2(io),
+]);
