@@ -216,9 +216,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> UpgradeRequest<S> {
     /// Waits until there is nobody left to answer: the client has left (`UnexpectedEof`, or the transport's error), or its time has
     /// passed (`TimedOut`).
     ///
+    /// Over a transport of the caller's, it is this that sends the 503 then, and it gives the client 2 seconds to read it.
+    ///
     /// # Cancel safety
     ///
-    /// Dropping the future loses nothing.
+    /// Dropping the future loses nothing, except that over a transport of the caller's it closes the connection where the time has
+    /// passed.
     pub async fn closed(&mut self) -> io::Error {
         // Twice at most: a watcher does not come back.
         loop {
@@ -242,7 +245,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> UpgradeRequest<S> {
         }
     }
 
-    /// Waits for something that the decision depends on, but not longer than the client does.
+    /// Waits for something that the decision depends on, but not longer than the client does. (Over a transport of the caller's, the
+    /// 2 seconds of [`closed`](Self::closed) come on top, in which the decision is still taken, and then comes too late.)
     ///
     /// # Errors
     ///
@@ -275,8 +279,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> UpgradeRequest<S> {
     pub async fn accept(mut self) -> io::Result<Opened<S>> {
         self.check_time().await?;
         self.check_client().await?;
-        let Connection { io, rest } = self.waiting.take()?;
-        (self.prepare)(&io, &self.upgrader.to_config())?;
+        let Connection { mut io, rest } = self.waiting.take()?;
+        if let Err(error) = (self.prepare)(&io, &self.upgrader.to_config()) {
+            let _ = serving::refuse_in_passing(&mut io, &Rejection::Undecided.to_response());
+            return Err(error);
+        }
         let (head, opening) = self.asked.take().expect(ANSWERED);
         let asked = Asked { head, opening, rest };
         let accepted = self.deadline.cut(serving::accept(io, asked, &self.upgrader)).await;
@@ -287,7 +294,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> UpgradeRequest<S> {
 
     /// Refuses it: sends this response, and ends the connection.
     ///
-    /// Its body is sent as it is, with its length; without a Content-Type it is said to be plain text. `Connection: close` is added,
+    /// Its body is sent as it is, with its length (304 has none); without a Content-Type it is said to be plain text. `Connection: close` is added,
     /// and so is a date. Over a transport of the caller's, this waits until the client has read the answer, 2 seconds at
     /// most; a `Listener` does that by itself.
     ///
@@ -321,7 +328,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> UpgradeRequest<S> {
     /// Sends a refusal, or leaves that to the task that watches.
     async fn tell(&mut self, response: Response<Bytes>) -> io::Result<()> {
         let rejection = Rejection::Refused { status: response.status() };
-        let Some(response) = self.waiting.tell(response, rejection) else { return Ok(()) };
+        let Some(response) = self.waiting.tell(response, rejection)? else { return Ok(()) };
         let mut io = self.waiting.take()?.io;
         let sent = self.deadline.cut(serving::refuse(&mut io, &response)).await;
         sent.ok_or_else(|| not_taken(self.deadline))??;
@@ -368,7 +375,7 @@ fn not_taken(deadline: Deadline) -> io::Error {
 impl<S: AsyncRead + AsyncWrite + Unpin> Drop for UpgradeRequest<S> {
     fn drop(&mut self) {
         let response = Rejection::Undecided.to_response();
-        if let Some(response) = self.waiting.tell(response, Rejection::Undecided)
+        if let Ok(Some(response)) = self.waiting.tell(response, Rejection::Undecided)
             && let Ok(Connection { mut io, .. }) = self.waiting.take()
         {
             let _ = serving::refuse_in_passing(&mut io, &response);

@@ -261,7 +261,9 @@ impl From<HeadError> for Rejection {
             HeadError::LineTooLong => Rejection::TargetTooLong { reason: error.to_string() },
             HeadError::Tls => Rejection::Tls,
             HeadError::Http2 => Rejection::Http2,
-            HeadError::NotHttp { received } => Rejection::Malformed { reason: format!("\"{received}\"") },
+            HeadError::NotHttp { received } => Rejection::Malformed {
+                reason: format!("\"{received}\"; expected a first line such as \"GET /path HTTP/1.1\""),
+            },
             HeadError::Malformed { reason } => Rejection::Malformed { reason },
         }
     }

@@ -98,7 +98,12 @@ impl<'a> Head<'a> {
         // 2. A Host.
         let host = self.required(header::HOST)?.as_bytes();
         if !is_host(host) {
-            return Err(Rejection::Host { received: headers::public_excerpt(host) });
+            // What stands before an @ may be a password.
+            let received = match host.iter().rposition(|octet| *octet == b'@') {
+                Some(at) => format!("...{}", headers::excerpt(&host[at..])),
+                None => headers::excerpt(host),
+            };
+            return Err(Rejection::Host { received });
         }
         self.check_target(host)?;
         // 3. and 4. "websocket" in Upgrade, "Upgrade" in Connection.

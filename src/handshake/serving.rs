@@ -93,7 +93,7 @@ where
         }
         Unread::Failed(error) => Failure::Ended(error),
     })?;
-    // First, because no other refusal is without a body.
+    // First, because no other refusal is without a body. (What is no head at all has no method either.)
     if head.method == Method::HEAD {
         return Err(Rejection::Method { received: Method::HEAD, allowed: Method::GET }.into());
     }

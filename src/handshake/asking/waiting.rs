@@ -94,11 +94,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Waiting<S> {
         })
     }
 
-    /// Leaves the answer to the watcher; gives it back where there is none.
-    pub(super) fn tell(&self, response: Response<Bytes>, rejection: Rejection) -> Option<Response<Bytes>> {
+    /// Leaves the answer to the watcher; gives it back where there is none. An error if there is nobody to answer any more.
+    pub(super) fn tell(
+        &self,
+        response: Response<Bytes>,
+        rejection: Rejection,
+    ) -> io::Result<Option<Response<Bytes>>> {
         self.change(|shared, woken| {
+            // Also while the watcher, which has found that out, is still there.
+            if let State::Closed(kind, why) = &shared.state {
+                return Err(io::Error::new(*kind, why.clone()));
+            }
             if !shared.is_watched {
-                return Some(response);
+                return Ok(Some(response));
             }
             match mem::replace(&mut shared.state, State::Taken) {
                 State::Waits(Connection { io, .. }) => {
@@ -107,7 +115,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Waiting<S> {
                 }
                 other => shared.state = other,
             }
-            None
+            Ok(None)
         })
     }
 
@@ -251,5 +259,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Drop for Watch<S> {
         if let Some(mut told) = told {
             let _ = serving::refuse_in_passing(&mut told.io, &told.response);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The one that watches may have found out, and still be on its way out, in another thread.
+    #[test]
+    fn refusal_of_a_client_that_has_left_is_an_error_also_while_the_watcher_is_there() {
+        let (near, far) = tokio::io::duplex(64);
+        let waiting = Waiting::new(far, Vec::new());
+        let _watch = waiting.watched();
+        drop(near);
+        let cx = &mut Context::from_waker(Waker::noop());
+        let watched = pin!(waiting.watch(Deadline::never())).poll(cx);
+        assert!(matches!(watched, Poll::Ready(Some(Err(_)))));
+        assert!(waiting.is_watched());
+        let told = waiting.tell(Rejection::Undecided.to_response(), Rejection::Undecided);
+        assert_eq!(told.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }
 }

@@ -18,7 +18,7 @@ pub(in crate::handshake) fn encode_answer(answer: &http::Response<()>) -> Vec<u8
     head
 }
 
-/// A response with a body, after which the connection ends.
+/// A response with a body (304 has none), after which the connection ends. Its status is 300 or above.
 ///
 /// Fields that say how long the body is, or what becomes of the connection, are this function's own.
 #[cfg(feature = "listener")]
@@ -26,17 +26,9 @@ pub(in crate::handshake) fn encode_refusal(refusal: &http::Response<bytes::Bytes
     use http::header::{CONNECTION, CONTENT_LENGTH, DATE, HeaderValue, TRANSFER_ENCODING};
 
     let mut fields = refusal.headers().clone();
-    // > A server MUST NOT send a Content-Length header field in any response with a status code of […] 204 (RFC 9110,
-    // > section 8.6)
-    let body = match refusal.status() {
-        http::StatusCode::NO_CONTENT | http::StatusCode::NOT_MODIFIED => &[],
-        _ => &refusal.body()[..],
-    };
+    let body = if refusal.status() == http::StatusCode::NOT_MODIFIED { &[] } else { &refusal.body()[..] };
     fields.remove(TRANSFER_ENCODING);
-    fields.remove(CONTENT_LENGTH);
-    if refusal.status() != http::StatusCode::NO_CONTENT {
-        fields.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-    }
+    fields.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     // Beside "Upgrade", where 426 says so. Whatever else was set would be about a connection that goes on.
     let upgrades = super::super::headers::has_token(&fields, &CONNECTION, "upgrade");
     fields.insert(CONNECTION, HeaderValue::from_static(if upgrades { "Upgrade, close" } else { "close" }));

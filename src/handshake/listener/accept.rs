@@ -37,7 +37,7 @@ impl Listener {
 
     /// What `take` gives of the handshakes, while new ones begin. `take` gives `None` when none is under way.
     ///
-    /// `Pending`: woken by a handshake that ends, by a connection unless one already waits for room, by the time at which room is made
+    /// `Pending`: woken by what wakes `take`, by a handshake that ends, by a connection unless one already waits for room, by the time at which room is made
     /// for that one, by the end of a pause, and by the signal.
     pub(super) fn poll_take<T>(
         &mut self,

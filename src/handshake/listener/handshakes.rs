@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
-use std::mem;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -39,8 +38,8 @@ pub(super) struct Handshakes {
     /// Those that wait to be taken; each has a task that is among those begun.
     asked: VecDeque<Asking>,
     /// Of the requests that were handed out, those that have not ended at both ends: the task that watches, and whoever decides.
-    /// `true`: one of the two has.
-    deciding: HashMap<Id, bool>,
+    /// And which of the two has.
+    deciding: HashMap<Id, Option<End>>,
     /// Whoever decides has let one go.
     released: UnboundedReceiver<Id>,
     release: UnboundedSender<Id>,
@@ -61,8 +60,19 @@ struct Handshake {
     since: Instant,
 }
 
+/// Who has ended with a request that was handed out.
+#[derive(PartialEq, Eq)]
+enum End {
+    /// The task that watches it, and sends the refusal.
+    Task,
+    /// Whoever decides on it.
+    Holder,
+}
+
 struct GivingWay {
     task: AbortHandle,
+    /// It was told to end.
+    is_told: bool,
     /// What it still has of its [`GRACE`].
     grace: Pin<Box<Sleep>>,
 }
@@ -125,10 +135,14 @@ impl Handshakes {
         self.giving_way = None;
     }
 
-    /// The next one that is done; `None` once none is under way and nobody lingers.
+    /// The next one that is done; `None` once none is under way, no refusal is, and nobody lingers.
     ///
-    /// `Pending`: woken by any task that ends.
+    /// `Pending`: woken by any task that ends, and by a request that is let go.
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Accepted>> {
+        // Each turn takes one that was handed out.
+        while let Poll::Ready(Some(id)) = self.released.poll_recv(cx) {
+            self.ended_at_one_end(id, End::Holder);
+        }
         // Each turn takes a task that has ended. No handshake begins here, and each leaves one client to linger at most.
         loop {
             let nobody_lingers = match self.lingering.poll_join_next(cx) {
@@ -145,8 +159,8 @@ impl Handshakes {
                     }
                 }
                 Poll::Ready(Some(Err(error))) => self.ended_without_outcome(&error),
-                // Those that are decided on are others' business.
-                _ if nobody_lingers && self.begun.is_empty() => return Poll::Ready(None),
+                // Those that are decided on are others' business; what was decided is this one's.
+                _ if nobody_lingers && self.begun.is_empty() && !self.refuses() => return Poll::Ready(None),
                 Poll::Ready(None) | Poll::Pending => return Poll::Pending,
             }
         }
@@ -154,7 +168,8 @@ impl Handshakes {
 
     /// The next request that is to be decided on, up to the limit of those.
     ///
-    /// `Pending`: woken by a request, by one that is let go, and by what wakes [`poll_next`](Self::poll_next).
+    /// `Pending`: woken by a request. For one that is let go, and one whose task ends, [`poll_next`](Self::poll_next) is to be
+    /// polled first.
     pub(super) fn poll_request(&mut self, cx: &mut Context<'_>) -> Poll<UpgradeRequest<MaybeTlsStream>> {
         // Also at the limit: a request whose task has ended since is not to be kept. Each turn takes one of a task that has begun.
         while let Poll::Ready(Some((id, request))) = self.asking.poll_recv(cx) {
@@ -162,15 +177,11 @@ impl Handshakes {
                 self.asked.push_back((id, request));
             }
         }
-        // Each turn takes one that was handed out.
-        while let Poll::Ready(Some(id)) = self.released.poll_recv(cx) {
-            self.ended_at_one_end(id);
-        }
         while self.deciding.len() < self.deciding_limit {
             let Some((id, request)) = self.asked.pop_front() else { break };
-            // Its time may be over, or it has given way.
-            if !request.is_over() && self.forget(id).is_some() {
-                self.deciding.insert(id, false);
+            // Its time may be over, or it gives way.
+            if !request.is_over() && !self.gives_way(id) && self.forget(id).is_some() {
+                self.deciding.insert(id, None);
                 return Poll::Ready(request.placed(Place::new(id, self.release.clone())));
             }
         }
@@ -197,11 +208,12 @@ impl Handshakes {
         if self.giving_way.is_none() {
             self.giving_way = self.next_to_give_way();
         }
-        if let Some(GivingWay { task, grace }) = &mut self.giving_way {
+        if let Some(GivingWay { task, is_told, grace }) = &mut self.giving_way {
             if !grace.is_elapsed() {
                 ready!(grace.as_mut().poll(cx));
             }
             task.abort(); // Once more does nothing.
+            *is_told = true;
         }
         Poll::Pending // The end of that task wakes.
     }
@@ -216,7 +228,17 @@ impl Handshakes {
         let most = counts.values().max();
         let oldest = self.begun.iter().find(|handshake| counts.get(&handshake.network) == most)?;
         let grace = Box::pin(sleep_until(oldest.since + GRACE));
-        Some(GivingWay { task: oldest.task.clone(), grace })
+        Some(GivingWay { task: oldest.task.clone(), is_told: false, grace })
+    }
+
+    /// Whether this task was told to end, and may not have yet.
+    fn gives_way(&self, id: Id) -> bool {
+        self.giving_way.as_ref().is_some_and(|giving_way| giving_way.is_told && giving_way.task.id() == id)
+    }
+
+    /// Whether a refusal that was decided on may still be on its way.
+    fn refuses(&self) -> bool {
+        self.deciding.values().any(|ended| *ended == Some(End::Holder))
     }
 
     fn ended_without_outcome(&mut self, error: &JoinError) {
@@ -233,15 +255,15 @@ impl Handshakes {
         self.asked.retain(|(asked, _)| *asked != id);
         let begun = self.forget(id);
         if begun.is_none() {
-            self.ended_at_one_end(id);
+            self.ended_at_one_end(id, End::Task);
         }
         begun
     }
 
     /// The place is free once both ends have: an answer may still be on its way, or a look-up for a client that has left.
-    fn ended_at_one_end(&mut self, id: Id) {
+    fn ended_at_one_end(&mut self, id: Id, end: End) {
         if let Some(ended) = self.deciding.get_mut(&id)
-            && mem::replace(ended, true)
+            && ended.replace(end).is_some()
         {
             self.deciding.remove(&id);
         }

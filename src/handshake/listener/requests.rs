@@ -16,6 +16,10 @@ use crate::UpgradeRequest;
 const MAX_REQUESTS: usize = 512;
 
 /// The requests of a [`Listener`], each of which waits to be accepted or refused: see [`Listener::requests`].
+///
+/// Poll it on while requests are decided on: it is this that lets refused clients read their answer. Dropping it ends the tasks that
+/// watch the requests and send refusals. Requests that were handed out can still be answered then, but their time limit holds only
+/// while they are polled.
 #[derive(Debug)]
 pub struct Requests(Listener);
 
@@ -61,7 +65,8 @@ impl Requests {
         poll_fn(|cx| self.poll_request(cx)).await
     }
 
-    /// As [`Listener::close`]. Requests that were handed out are not concerned.
+    /// As [`Listener::close`]. Requests that were handed out are not concerned; [`next`](Self::next) gives `None` only once what has
+    /// been refused was told so.
     pub fn close(&mut self) {
         self.0.close();
     }

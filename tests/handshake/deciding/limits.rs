@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use fastwebsockets_stream::{Listener, Upgrader};
+use futures_util::FutureExt;
 
 use super::{asked, asking, is_refused, next, refusal, requests, until_shows};
 use crate::support::clock::Frozen;
@@ -153,4 +154,66 @@ async fn requests_that_nobody_has_taken_are_answered_with_503_when_the_listener_
     is_refused(&mut second, 503).await;
     let _opened = within(held.accept()).await.unwrap();
     assert_eq!(raw.answer().await.status(), 101);
+}
+
+/// Between the order to end and the end, a place may become free.
+#[tokio::test]
+async fn request_that_gives_way_is_not_handed_out_any_more() {
+    let clock = Frozen::new();
+    let listener = Listener::bind("127.0.0.1:0", binary()).await.unwrap().max_handshakes(1);
+    let mut requests = listener.requests().max_requests(1);
+    let (_raw, held) = asked(&mut requests).await;
+    let mut second = asking(requests.local_addr()).await;
+    until_shows(&mut requests, " handshakes: 1,").await;
+    let mut third = asking(requests.local_addr()).await;
+    until_shows(&mut requests, " waiting: true,").await;
+    tokio::time::advance(Duration::from_secs(1) + TICK).await;
+    // Its task is told to end, and does not run in between.
+    assert!(requests.next().now_or_never().is_none());
+    drop(held.accept().now_or_never().unwrap().unwrap());
+    assert!(requests.next().now_or_never().is_none());
+    let request = next(&mut requests).await;
+    is_refused(&mut second, 503).await;
+    let _opened = within(request.accept()).await.unwrap();
+    assert_eq!(third.answer().await.status(), 101);
+    drop(clock);
+}
+
+#[tokio::test]
+async fn limit_of_no_requests_is_one() {
+    let mut requests = requests().await.max_requests(0);
+    let (mut raw, request) = asked(&mut requests).await;
+    let _opened = within(request.accept()).await.unwrap();
+    assert_eq!(raw.answer().await.status(), 101);
+}
+
+#[tokio::test]
+async fn refused_client_is_told_so_though_the_listener_is_dropped_at_once() {
+    let mut requests = requests().await;
+    let (mut raw, request) = asked(&mut requests).await;
+    // The task that would send it has not run yet.
+    request.refuse(refusal(403, "No.\n")).now_or_never().unwrap().unwrap();
+    drop(requests);
+    let answer = raw.answer().await;
+    assert_eq!((answer.status(), answer.body.as_str()), (403, "No.\n"));
+    assert_eq!(raw.rest().await, b"");
+}
+
+#[tokio::test]
+async fn closed_listener_waits_for_clients_that_read_how_they_were_refused() {
+    let mut requests = requests().await;
+    let (mut raw, request) = asked(&mut requests).await;
+    // A socket that is closed with this unread is reset.
+    raw.send(&[0; 30_000]).await;
+    requests.close();
+    within(request.refuse(refusal(403, "No.\n"))).await.unwrap();
+    assert!(requests.next().now_or_never().is_none());
+    let reading = async {
+        let answer = raw.answer().await;
+        assert_eq!((answer.status(), answer.body.as_str()), (403, "No.\n"));
+        assert_eq!(raw.rest().await, b"");
+        drop(raw);
+    };
+    let (end, ()) = within(async { tokio::join!(requests.next(), reading) }).await;
+    assert!(end.is_none());
 }

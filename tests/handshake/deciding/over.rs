@@ -1,12 +1,15 @@
 //! Over a transport that is there.
 
 use std::cell::Cell;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use fastwebsockets_stream::Upgrader;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use futures_util::FutureExt;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
 use tokio::time::Instant;
 
 use super::{is_refused, refusal};
@@ -172,50 +175,66 @@ async fn request_that_breaks_a_rule_is_refused_and_the_error_has_the_reason() {
     assert_eq!(rejection(&request.unwrap_err()).to_string(), "the field host is missing");
 }
 
-/// Neither `Send` nor `'static`.
 #[tokio::test]
 async fn transport_needs_no_more_than_to_be_read_and_written() {
-    struct Local<'a>(DuplexStream, &'a Cell<u32>, #[allow(dead_code)] Rc<()>);
-
-    impl tokio::io::AsyncRead for Local<'_> {
-        fn poll_read(
-            mut self: std::pin::Pin<&mut Self>,
-            cx: &mut std::task::Context<'_>,
-            buf: &mut tokio::io::ReadBuf<'_>,
-        ) -> std::task::Poll<std::io::Result<()>> {
-            self.1.set(self.1.get() + 1);
-            std::pin::Pin::new(&mut self.0).poll_read(cx, buf)
-        }
-    }
-
-    impl tokio::io::AsyncWrite for Local<'_> {
-        fn poll_write(
-            mut self: std::pin::Pin<&mut Self>,
-            cx: &mut std::task::Context<'_>,
-            buf: &[u8],
-        ) -> std::task::Poll<std::io::Result<usize>> {
-            std::pin::Pin::new(&mut self.0).poll_write(cx, buf)
-        }
-        fn poll_flush(
-            mut self: std::pin::Pin<&mut Self>,
-            cx: &mut std::task::Context<'_>,
-        ) -> std::task::Poll<std::io::Result<()>> {
-            std::pin::Pin::new(&mut self.0).poll_flush(cx)
-        }
-        fn poll_shutdown(
-            mut self: std::pin::Pin<&mut Self>,
-            cx: &mut std::task::Context<'_>,
-        ) -> std::task::Poll<std::io::Result<()>> {
-            std::pin::Pin::new(&mut self.0).poll_shutdown(cx)
-        }
-    }
-
-    let reads = Cell::new(0);
+    let reads = Cell::new((0, 0));
     let (mut raw, far) = asking(&Request::new()).await;
     let request =
         within(Upgrader::new(binary()).request_over(Local(far, &reads, Rc::new(())))).await.unwrap();
     within(request.accept()).await.unwrap();
     assert_eq!(raw.answer().await.status(), 101);
     // The request, and whether the client is still there.
-    assert_eq!(reads.get(), 2);
+    assert_eq!(reads.get().0, 2);
+}
+
+#[tokio::test]
+async fn no_more_than_16_kib_is_kept_of_what_comes_before_the_decision() {
+    let (near, far) = duplex(1 << 20);
+    let mut raw = Raw::new(near);
+    let reads = Cell::new((0, 0));
+    let frame = wire::data(fastwebsockets_stream::Role::Server, &[b'x'; 100_000]);
+    raw.send(&Request::new().then(&frame).bytes()).await;
+    let mut request =
+        within(Upgrader::new(binary()).request_over(Local(far, &reads, Rc::new(())))).await.unwrap();
+    for _ in 0..10 {
+        assert!(request.closed().now_or_never().is_none());
+    }
+    let mut opened = within(request.accept()).await.unwrap();
+    let read = reads.get().1;
+    // Its head, and what came with it, in one read of 4 KiB.
+    assert!((16 << 10..=(16 << 10) + (4 << 10)).contains(&read), "{read}");
+    let mut received = vec![0; 100_000];
+    within(opened.stream.read_exact(&mut received)).await.unwrap();
+    assert!(received.iter().all(|octet| *octet == b'x'));
+}
+
+/// Neither `Send` nor `'static`. Counts the reads, and what they gave.
+struct Local<'a>(DuplexStream, &'a Cell<(u32, usize)>, #[allow(dead_code)] Rc<()>);
+
+impl AsyncRead for Local<'_> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.0).poll_read(cx, buf);
+        let (reads, octets) = self.1.get();
+        self.1.set((reads + 1, octets + buf.filled().len() - before));
+        polled
+    }
+}
+
+impl AsyncWrite for Local<'_> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
 }

@@ -91,7 +91,10 @@ async fn what_is_not_http_is_logged() {
             b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
             "the client speaks HTTP/2, and this port does not; expected HTTP/1.1",
         ),
-        (b"\x04\x01\x00\x50", "the request is no HTTP/1.1: \"\\x04\\x01\\x00P\""),
+        (
+            b"\x04\x01\x00\x50",
+            "the request is no HTTP/1.1: \"\\x04\\x01\\x00P\"; expected a first line such as \"GET /path HTTP/1.1\"",
+        ),
     ] {
         let mut raw = Raw::connect(listener.local_addr()).await;
         raw.send(bytes).await;

@@ -161,6 +161,10 @@ async fn host_that_is_there_twice_or_is_not_the_targets_is_refused() {
     ] {
         is_refused(400, "the field host is", r().instead(&format!("Host: {host}")).bytes()).await;
     }
+    for (host, shown) in [("a?b", "a?b"), ("a#b", "a#b"), ("user:password@host", "...@host")] {
+        let says = format!("the field host is \"{shown}\"; expected a host");
+        is_refused(400, &says, r().instead(&format!("Host: {host}")).bytes()).await;
+    }
     for target in [
         "http://other.example.com/chat",
         "http://server.example.com:8080/chat",
