@@ -156,29 +156,6 @@ async fn requests_that_nobody_has_taken_are_answered_with_503_when_the_listener_
     assert_eq!(raw.answer().await.status(), 101);
 }
 
-/// Between the order to end and the end, a place may become free.
-#[tokio::test]
-async fn request_that_gives_way_is_not_handed_out_any_more() {
-    let clock = Frozen::new();
-    let listener = Listener::bind("127.0.0.1:0", binary()).await.unwrap().max_handshakes(1);
-    let mut requests = listener.requests().max_requests(1);
-    let (_raw, held) = asked(&mut requests).await;
-    let mut second = asking(requests.local_addr()).await;
-    until_shows(&mut requests, " handshakes: 1,").await;
-    let mut third = asking(requests.local_addr()).await;
-    until_shows(&mut requests, " waiting: true,").await;
-    tokio::time::advance(Duration::from_secs(1) + TICK).await;
-    // Its task is told to end, and does not run in between.
-    assert!(requests.next().now_or_never().is_none());
-    drop(held.accept().now_or_never().unwrap().unwrap());
-    assert!(requests.next().now_or_never().is_none());
-    let request = next(&mut requests).await;
-    is_refused(&mut second, 503).await;
-    let _opened = within(request.accept()).await.unwrap();
-    assert_eq!(third.answer().await.status(), 101);
-    drop(clock);
-}
-
 #[tokio::test]
 async fn limit_of_no_requests_is_one() {
     let mut requests = requests().await.max_requests(0);
