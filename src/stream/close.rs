@@ -176,7 +176,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
             }
             if turn == MAX_TURNS {
                 // A peer that never stops sending must not keep the time limit from being seen.
-                cx.waker().wake_by_ref();
+                self.wakers.yield_now(cx.waker());
                 return Poll::Pending;
             }
             if self.poll_receive_for_close(cx, unread).is_pending() {

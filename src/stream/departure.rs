@@ -192,10 +192,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         let _ = goodbye.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     }
 
-    /// What dropping the writing half does where nobody reads any more: the Close that is due, and what is kept before it,
-    /// as far as that goes without waiting.
-    pub(super) fn end_writing(&mut self) {
-        self.queue_last_close();
+    /// What dropping the writing half does where nobody reads any more: what is queued leaves, as far as that goes without
+    /// waiting.
+    pub(super) fn push_in_passing(&mut self) {
         let _under_way = UnderWay::begin();
         let mut goodbye = pin!(tokio::task::unconstrained(poll_fn(|cx| {
             // Nobody is left to hear of it.

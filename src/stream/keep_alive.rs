@@ -159,7 +159,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
             self.keep_alive.start(interval, Phase::Waiting);
             // Leaves the waker with the timer. If it is over by now, the next poll will see it.
             if self.keep_alive.is_over(cx) {
-                cx.waker().wake_by_ref();
+                self.wakers.yield_now(cx.waker());
             }
         }
     }

@@ -132,8 +132,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         let (mut buffer, end) = std::mem::take(&mut self.input).into_buffer();
         let mut polled = Poll::Pending;
         let mut filled = end;
-        if end < READ_AHEAD && buffer.len() >= READ_AHEAD {
-            let mut buf = ReadBuf::new(&mut buffer[..READ_AHEAD]);
+        let room = buffer.len().min(READ_AHEAD);
+        if end < room {
+            let mut buf = ReadBuf::new(&mut buffer[..room]);
             buf.set_filled(end);
             polled = self.unasked(|stream| stream.poll_receive(cx, &mut buf));
             filled = buf.filled().len();
@@ -228,7 +229,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
                 return if is_done { Poll::Ready(Ok(())) } else { self.poll_end(cx) };
             }
             if turns == MAX_TURNS {
-                cx.waker().wake_by_ref();
+                self.wakers.yield_now(cx.waker());
                 return Poll::Pending;
             }
             let most = self.decoder.wants();
@@ -300,7 +301,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
                 return Poll::Ready(());
             }
         }
-        cx.waker().wake_by_ref();
+        self.wakers.yield_now(cx.waker());
         Poll::Pending
     }
 

@@ -2,7 +2,7 @@
 //!
 //! The stream stays whole, behind a lock; what a half does is what the stream does. The reading half has what was read
 //! ahead, so that it can show it (`fill_buf`), and take from it without the lock. Nothing waits with the lock held, and
-//! no task is woken under it.
+//! no task is woken under it, unless the transport does so within a call.
 
 mod reading;
 mod waiting;
@@ -42,8 +42,8 @@ pub(super) struct Shared<S> {
     /// What the writing half has left to be done, see [`Left`].
     left: AtomicU8,
     waiting: Arc<Waiting>,
-    /// [`WebSocketStream::end_writing`]: dropping a half knows no more of `S` than the type does.
-    end_writing: fn(&mut WebSocketStream<S>),
+    /// [`WebSocketStream::push_in_passing`]: dropping a half knows no more of `S` than the type does.
+    push_in_passing: fn(&mut WebSocketStream<S>),
 }
 
 /// What is left to be done for a writing half that was dropped.
@@ -66,11 +66,11 @@ impl<S> Shared<S> {
         self.stream.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wakes whom the stream would have woken meanwhile.
+    /// Wakes whom the stream would have woken meanwhile, the task that has polled it included.
     #[inline]
-    fn unlock(&self, stream: MutexGuard<'_, WebSocketStream<S>>) {
+    fn unlock(&self, stream: MutexGuard<'_, WebSocketStream<S>>, polled: &Waker) {
         if stream.wakers.has_due() {
-            wake_due(stream);
+            wake_due(stream, polled);
         }
     }
 
@@ -105,13 +105,14 @@ impl<S> Shared<S> {
             Err(TryLockError::Poisoned(error)) => error.into_inner(),
             Err(TryLockError::WouldBlock) => return,
         };
-        match self.left.compare_exchange(Left::CLOSE, Left::NOTHING, SeqCst, SeqCst) {
-            Ok(_) => (self.end_writing)(&mut stream),
+        if self.left.load(SeqCst) == Left::PANIC {
             // The next read says so. If there is none, dropping the stream must not look like an orderly end.
-            Err(Left::PANIC) => stream.departure.was_broken_off(),
-            Err(_) => {}
+            stream.departure.was_broken_off();
+        } else {
+            self.queue_what_is_left(&mut stream);
+            (self.push_in_passing)(&mut stream);
         }
-        self.unlock(stream);
+        self.unlock(stream, Waker::noop());
     }
 
     /// Asks the stream something.
@@ -152,10 +153,10 @@ impl<S> Shared<S> {
 }
 
 #[cold]
-fn wake_due<S>(mut stream: MutexGuard<'_, WebSocketStream<S>>) {
+fn wake_due<S>(mut stream: MutexGuard<'_, WebSocketStream<S>>, polled: &Waker) {
     let due = stream.wakers.take_due();
     drop(stream);
-    due.wake();
+    due.wake(polled);
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
@@ -212,7 +213,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
             has_ended: AtomicBool::new(self.reads_are_over()),
             left: AtomicU8::new(Left::NOTHING),
             waiting: Arc::default(),
-            end_writing: Self::end_writing,
+            push_in_passing: Self::push_in_passing,
             stream: Mutex::new(self),
         });
         (OwnedReadHalf::new(shared.clone(), input), OwnedWriteHalf::new(shared))
@@ -242,7 +243,7 @@ fn reunite<S>(
     let mut stream = shared.stream.into_inner().unwrap_or_else(PoisonError::into_inner);
     stream.wakers.defer(false);
     // A transport that panicked may have left some.
-    stream.wakers.take_due().wake();
+    stream.wakers.take_due().wake(Waker::noop());
     let ahead = std::mem::take(&mut stream.input);
     stream.input = input.followed_by(ahead);
     Ok(stream)

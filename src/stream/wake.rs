@@ -34,6 +34,10 @@ pub(super) struct Wakers {
 
 const READER_DUE: u8 = 1;
 const WRITER_DUE: u8 = 2;
+/// The reader's place has the waker that is due and the next one, for both.
+const READER_SHARED: u8 = 4;
+/// Whoever polls wants to be polled again.
+const AGAIN: u8 = 8;
 
 impl Wakers {
     /// Polls the transport's write side for `side`.
@@ -83,9 +87,19 @@ impl Wakers {
     #[inline]
     pub(super) fn park_reader(&mut self, waker: &Waker) {
         if self.due & READER_DUE != 0 {
-            self.wake_overdue(waker);
+            self.park_behind_due(waker);
+        } else {
+            remember(&mut self.reader, waker);
         }
-        remember(&mut self.reader, waker);
+    }
+
+    /// The poll ends with `Pending` because other tasks are to have their turn.
+    pub(super) fn yield_now(&mut self, waker: &Waker) {
+        if self.defers {
+            self.due |= AGAIN;
+        } else {
+            waker.wake_by_ref();
+        }
     }
 
     /// The reader's poll ends with a result.
@@ -149,27 +163,41 @@ impl Wakers {
     pub(super) fn take_due(&mut self) -> Due {
         let reader = self.reader.take_if(|_| self.due & READER_DUE != 0);
         let writer = self.writer.take_if(|_| self.due & WRITER_DUE != 0);
+        let again = self.due & AGAIN != 0;
         self.due = 0;
-        Due([reader, writer])
+        Due { tasks: [reader, writer], again }
     }
 
-    /// The reader's place is needed for another task, before the one that is due has been woken.
+    /// The reader's place is needed for another task, before the one that is due has been woken. Both are woken then: the
+    /// next one parks again.
     #[cold]
-    fn wake_overdue(&mut self, next: &Waker) {
-        if let Some(waker) = self.reader.take_if(|waker| !waker.will_wake(next)) {
-            self.due &= !READER_DUE;
-            waker.wake();
+    fn park_behind_due(&mut self, next: &Waker) {
+        // Once: until they are woken, there is no third one.
+        if self.due & READER_SHARED == 0
+            && let Some(waker) = self.reader.take_if(|waker| !waker.will_wake(next))
+        {
+            self.due |= READER_SHARED;
+            let both = Both::default();
+            both.set([waker, next.clone()]);
+            self.reader = Some(Arc::new(both).into());
         }
     }
 }
 
 /// Tasks that are to be woken.
 #[must_use = "they wait for ever"]
-pub(super) struct Due([Option<Waker>; 2]);
+pub(super) struct Due {
+    tasks: [Option<Waker>; 2],
+    again: bool,
+}
 
 impl Due {
-    pub(super) fn wake(self) {
-        self.0.into_iter().flatten().for_each(Waker::wake);
+    /// Wakes them, and the one that has polled, where it wants to be polled again.
+    pub(super) fn wake(self, polled: &Waker) {
+        self.tasks.into_iter().flatten().for_each(Waker::wake);
+        if self.again {
+            polled.wake_by_ref();
+        }
     }
 }
 

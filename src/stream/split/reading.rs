@@ -123,7 +123,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> OwnedReadHalf<S> {
         let is_over = polled.is_ready() && stream.reads_are_over();
         shared.must_push.store(stream.must_push(), Relaxed);
         let has_moved = polled.is_ready() || !stream.end.is_open() || !stream.sink.is_open();
-        shared.unlock(stream);
+        shared.unlock(stream, cx.waker());
         if is_shared && has_moved {
             shared.waiting.wake(Side::Writer);
         }

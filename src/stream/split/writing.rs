@@ -6,7 +6,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -50,11 +50,12 @@ impl<S> OwnedWriteHalf<S> {
     }
 
     /// Drops the half without ending its direction: no Close is sent for it. The reading half goes on to answer Pings, and
-    /// pushes out what is kept.
+    /// pushes out what is kept; where a read has returned the end already, that leaves now, as far as it goes without waiting.
     pub fn forget(self) {
         let shared = &*self.shared;
         if shared.must_push.load(Relaxed) {
             shared.left.store(Left::KEPT, SeqCst);
+            shared.do_what_is_left();
             // It may wait, and nothing else would make it push.
             shared.waiting.wake(Side::Reader);
         }
@@ -101,7 +102,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> OwnedWriteHalf<S> {
     ///
     /// # Errors
     ///
-    /// Those of [`WebSocketStream::close`]. `TimedOut` also if the reading half has kept the peer's Close from being seen.
+    /// Those of [`WebSocketStream::close`]. `TimedOut` also if the reading half has kept the peer's Close from being seen. An error
+    /// of the transport is the reading half's, with its source; this call has its kind and its text.
     ///
     /// # Cancel safety
     ///
@@ -149,7 +151,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> OwnedWriteHalf<S> {
             // The transport has its waker, and will have one of both.
             stream.wakers.wake_reader();
             self.shared.must_push.store(true, Relaxed);
-            self.shared.unlock(stream);
+            self.shared.unlock(stream, Waker::noop());
             limit
         };
         match within(limit, poll_fn(|cx| self.poll_close(cx))).await {
@@ -172,7 +174,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> OwnedWriteHalf<S> {
         // Also where it waits for its own output: then the reading half is woken now and then for nothing.
         let polled = stream.poll_close(&mut Context::from_waker(&shared.waker()), unread);
         let has_moved = before != (stream.input.len(), stream.end.is_open());
-        shared.unlock(stream);
+        shared.unlock(stream, cx.waker());
         if has_moved {
             shared.waiting.wake(Side::Reader);
         }
@@ -182,7 +184,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> OwnedWriteHalf<S> {
     fn give_up(&mut self, cx: &mut Context<'_>) -> io::Result<Option<CloseFrame>> {
         let mut stream = self.shared.lock();
         let result = stream.give_up(cx);
-        self.shared.unlock(stream);
+        self.shared.unlock(stream, cx.waker());
         self.shared.waiting.wake(Side::Reader);
         result
     }
@@ -202,7 +204,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> OwnedWriteHalf<S> {
         }
         let polled = poll(Pin::new(&mut *stream), cx);
         shared.must_push.store(true, Relaxed);
-        shared.unlock(stream);
+        shared.unlock(stream, cx.waker());
         if polled.is_pending() {
             self.wait(cx, is_alone);
         }

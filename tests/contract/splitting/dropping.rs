@@ -176,6 +176,21 @@ fn waiting_reading_half_pushes_what_a_forgotten_writing_half_had_gathered() {
     }
 }
 
+/// Nobody polls the reading half any more: forgetting the writing half has to push.
+#[test]
+fn writing_half_forgotten_after_the_end_was_read_pushes_what_it_kept_by_itself() {
+    for role in ROLES {
+        let (mut reader, mut writer, mock) = halves(role, binary().write_buffer(100));
+        mock.feed(&wire::close(role, Some(1000), ""));
+        assert_eq!(ok(Task::default().read(&mut reader, 64)), b"");
+        ok(Task::default().write(&mut writer, b"gathered"));
+        assert_eq!(sent(&mock), []);
+        writer.forget();
+        assert!(mock.is_flushed() && !mock.state().is_shut, "{}", name(role));
+        assert_eq!(sent(&mock), [(wire::BINARY, b"gathered".to_vec())]);
+    }
+}
+
 /// Nobody polls the reading half any more: dropping the writing half has to do it.
 #[test]
 fn writing_half_dropped_after_the_end_was_read_answers_by_itself() {

@@ -1,5 +1,6 @@
 //! The halves' lock is free whenever code of somebody else runs that they call: wakers above all. PROMISES 1.8.
 
+use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Wake, Waker};
 
@@ -72,6 +73,45 @@ fn nobody_is_woken_with_the_lock_held() {
         assert!(writes.run(|task, half| task.write(half, b"data")).is_pending());
         drop(reader);
         assert_eq!(writes.seen(), [true], "{}", name(role));
+    }
+}
+
+/// A call that yields wakes its own task, and nobody under the lock.
+#[test]
+fn nobody_is_woken_with_the_lock_held_by_a_flood_while_the_writing_half_closes() {
+    let patient = || binary().close_timeout(std::time::Duration::MAX);
+    for role in ROLES {
+        let flood = wire::ping(role, b"").repeat(100);
+        let task = Task::default();
+        // The reading half waits, and the closing one meets the flood.
+        let (reader, mut writer, mock) = halves(role, patient());
+        let reads = Looks::new(reader);
+        let mut close = Box::pin(writer.close(1001, "bye"));
+        assert!(task.run(|cx| close.as_mut().poll(cx)).is_pending());
+        assert!(reads.run(|task, half| task.read(half, 64)).is_pending());
+        reads.seen();
+        mock.state().read_chunk = wire::ping(role, b"").len();
+        mock.feed(&flood);
+        let wakes = task.wakes();
+        assert!(task.run(|cx| close.as_mut().poll(cx)).is_pending());
+        assert!(task.wakes() > wakes && !mock.state().input.is_empty(), "it has yielded");
+        assert!(reads.seen().iter().all(|is_free| *is_free), "{}", name(role));
+
+        // The other way round.
+        let (mut reader, writer, mock) = halves(role, patient());
+        let closes = Looks::new(writer);
+        let close = |task: &Task, half: &mut OwnedWriteHalf<Transport>| {
+            let mut close = Box::pin(half.close(1001, "bye"));
+            task.run(|cx| close.as_mut().poll(cx)).map(drop)
+        };
+        assert!(closes.run(close).is_pending());
+        closes.seen();
+        mock.state().read_chunk = wire::ping(role, b"").len();
+        mock.feed(&flood);
+        let wakes = task.wakes();
+        assert!(task.read(&mut reader, 64).is_pending());
+        assert!(task.wakes() > wakes && !mock.state().input.is_empty(), "it has yielded");
+        assert!(closes.seen().iter().all(|is_free| *is_free), "{}", name(role));
     }
 }
 
