@@ -1,0 +1,103 @@
+//! RFC 6455, line by line: what it demands is quoted beside the code that keeps it and beside a test that shows it. What is not
+//! kept has a reason in `deviations.md`. `UPDATE=1 cargo test --test rfc6455` renews the page, RFC6455.md.
+//!
+//! The lists of requirements are in the repository. Where the text of the RFC lies beside it, they are checked against that too.
+
+// A test binary exports nothing and may panic.
+#![allow(unreachable_pub)]
+
+mod check;
+#[cfg(test)]
+mod checking;
+mod list;
+mod page;
+mod quotes;
+mod sources;
+mod text;
+
+use std::io::Write as _;
+
+use list::Requirement;
+use sources::Sources;
+
+/// What of the repository is read.
+struct Repository {
+    sources: Sources,
+    kept: Vec<Requirement>,
+    not_kept: Vec<Requirement>,
+}
+
+impl Repository {
+    fn read() -> Self {
+        let sources = Sources::of_the_repository();
+        let list = |file| {
+            let text = sources.read(file).expect("a list of requirements");
+            list::parse(file, &text).unwrap_or_else(|problems| report(&problems, Vec::new()))
+        };
+        let (kept, not_kept) = (list(check::KEPT), list(check::NOT_KEPT));
+        Repository { sources, kept, not_kept }
+    }
+}
+
+/// Fails with all problems, else gives `value`.
+fn report<T>(problems: &[String], value: T) -> T {
+    assert!(problems.is_empty(), "{} problems:\n\n{}\n", problems.len(), problems.join("\n"));
+    value
+}
+
+/// Says what a test was able to check, also where its output is captured.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "rfc6455: {line}");
+}
+
+#[test]
+fn every_requirement_is_cited_by_code_and_by_a_test_or_has_a_reason() {
+    let Repository { sources, kept, not_kept } = Repository::read();
+    let (quotes, mut problems) = sources.quotes();
+    let (_, untraced) = check::trace(&kept, &not_kept, &quotes);
+    problems.extend(untraced);
+    problems.extend(check::lists(&kept, &not_kept));
+    say(&format!("{} requirements kept, {} not; {} quotes", kept.len(), not_kept.len(), quotes.len()));
+    report(&problems, ());
+}
+
+#[test]
+fn every_demand_of_the_text_is_in_a_list_and_every_list_in_the_text() {
+    let Repository { sources, kept, not_kept } = Repository::read();
+    let Some(text) = sources.read(sources::TEXT) else {
+        say(&format!("the text is not at {}, so the lists alone are checked", sources::TEXT));
+        return;
+    };
+    let sections = text::sections(&text);
+    let demands = sections.iter().filter(|(section, _)| text::is_covered(section));
+    let demands: usize = demands.map(|(_, text)| text::demands(text).len()).sum();
+    say(&format!("the lists are checked against the text at {}: it demands {demands} times", sources::TEXT));
+    // A file that is cut, or another RFC, would make this test vacuous.
+    assert!(
+        demands > 100,
+        "{} demands {demands} times, so it is not RFC 6455: put its text there",
+        sources::TEXT
+    );
+    report(&check::against_text(&kept, &not_kept, &sections), ());
+}
+
+#[test]
+fn page_says_what_the_sources_say() {
+    let Repository { sources, kept, not_kept } = Repository::read();
+    let (quotes, _) = sources.quotes();
+    let (traces, _) = check::trace(&kept, &not_kept, &quotes);
+    let page = page::render(&traces, &not_kept);
+    if std::env::var_os("UPDATE").is_some() {
+        sources.write(sources::PAGE, &page);
+    }
+    let found = sources.read(sources::PAGE).unwrap_or_default();
+    let differs = (1..).zip(page.lines().zip(found.lines())).find(|(_, (new, old))| new != old);
+    assert!(
+        page == found,
+        "{} is stale{}: run `UPDATE=1 cargo test --test rfc6455`",
+        sources::PAGE,
+        differs.map_or(String::new(), |(line, (new, old))| format!(
+            ", line {line} says\n{old}\nin place of\n{new}\n"
+        ))
+    );
+}
