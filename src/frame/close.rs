@@ -37,7 +37,8 @@ impl std::fmt::Display for CloseFrame {
 impl CloseFrame {
     /// Parses a Close frame's payload.
     pub(crate) fn parse(payload: &[u8]) -> Result<Self, Error> {
-        // > If there is a body, the first two bytes of the body MUST be a 2-byte unsigned integer (section 5.5.1)
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
+        //# the first two bytes of the body MUST be a 2-byte unsigned integer
         let (code, reason) = match payload {
             [] => return Ok(CloseFrame::default()),
             [_] => return Err(Error::ClosePayloadTooShort),
@@ -90,6 +91,8 @@ impl<'a> ClosePayload<'a> {
     /// Writes the payload to the start of `out`, and returns its length.
     pub(crate) fn encode(&self, out: &mut [u8; MAX_CONTROL_PAYLOAD]) -> usize {
         let Some(code) = self.code else { return 0 };
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
+        //# the first two bytes of the body MUST be a 2-byte unsigned integer
         out[..2].copy_from_slice(&code.to_be_bytes());
         out[2..2 + self.reason.len()].copy_from_slice(self.reason.as_bytes());
         2 + self.reason.len()

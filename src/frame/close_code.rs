@@ -83,6 +83,12 @@ impl CloseCode {
     /// assert!(CloseCode::NORMAL.is_sendable());
     /// assert!(!CloseCode::NO_STATUS.is_sendable());
     /// ```
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1
+    //# 1005 is a reserved value and MUST NOT be set as a status code
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1
+    //# 1006 is a reserved value and MUST NOT be set as a status code
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1
+    //# 1015 is a reserved value and MUST NOT be set as a status code
     pub const fn is_sendable(self) -> bool {
         matches!(self.0, 1000..=1003 | 1007..=1014 | 3000..=4999)
     }

@@ -24,8 +24,10 @@ pub(crate) enum Masking {
 }
 
 impl Masking {
-    /// > A server MUST close the connection upon receiving a frame that is not masked. […] A client MUST
-    /// > close a connection if it detects a masked frame. (RFC 6455, section 5.1)
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.1
+    //# The server MUST close the connection upon receiving a frame that is not masked.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.1
+    //# A client MUST close a connection if it detects a masked frame.
     pub(crate) fn of(role: Role, allow_unmasked: bool) -> Self {
         match role {
             Role::Client => Masking::Forbidden,
@@ -61,14 +63,14 @@ impl Header {
 
         let Some(&second) = bytes.get(1) else { return Ok(None) };
         let masked = second & MASK != 0;
-        // Section 5.1.
         match masking {
             Masking::Required if !masked => return Err(Error::UnmaskedFrame),
             Masking::Forbidden if masked => return Err(Error::MaskedFrame),
             _ => {}
         }
         let length = second & !MASK;
-        // > All control frames MUST have a payload length of 125 bytes or less (section 5.5)
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5
+        //# All control frames MUST have a payload length of 125 bytes or less
         if opcode.is_control() && usize::from(length) > MAX_CONTROL_PAYLOAD {
             return Err(Error::ControlFrameTooLong { opcode });
         }
@@ -86,8 +88,14 @@ impl Header {
     /// `out` holds at least [`MAX_LEN`] octets.
     #[inline(always)]
     pub(crate) fn encode(&self, out: &mut [u8]) -> usize {
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.2
+        //# MUST be 0 unless an extension is negotiated that defines meanings for non-zero values.
         out[0] = if self.fin { FIN } else { 0 } | self.opcode as u8;
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.3
+        //# A masked frame MUST have the field frame-masked set to 1,
         let mask = if self.key.is_some() { MASK } else { 0 };
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.2
+        //# the minimal number of bytes MUST be used to encode the length
         // Exact: each arm has checked the range.
         #[allow(clippy::cast_possible_truncation)]
         let mut n = match self.length {
@@ -127,14 +135,19 @@ pub(crate) fn encoded_len(length: u64, masked: bool) -> usize {
 /// The first octet: FIN, RSV1-3 and the opcode (section 5.2), and that control frames are whole (5.5).
 #[inline]
 fn parse_first(octet: u8) -> Result<(bool, OpCode), Error> {
-    // > RSV1, RSV2, RSV3: MUST be 0 unless an extension is negotiated that defines meanings for non-zero values.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.2
+    //# If a nonzero value is received and none of the negotiated extensions defines the meaning of such a
+    //# nonzero value, the receiving endpoint MUST _Fail the WebSocket Connection_.
     if octet & RSV != 0 {
         return Err(Error::ReservedBits { bits: (octet & RSV) >> 4 });
     }
     let number = octet & 0x0f;
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.2
+    //# If an unknown opcode is received, the receiving endpoint MUST _Fail the WebSocket Connection_.
     let opcode = OpCode::from_octet(number).ok_or(Error::ReservedOpcode { opcode: number })?;
     let fin = octet & FIN != 0;
-    // > All control frames […] MUST NOT be fragmented. (section 5.5)
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5
+    //# MUST NOT be fragmented.
     if opcode.is_control() && !fin {
         return Err(Error::FragmentedControlFrame { opcode });
     }
@@ -155,11 +168,13 @@ fn parse_length(bytes: &[u8], short: u8) -> Result<Option<(u64, usize)>, Error> 
         }
         _ => return Ok(Some((u64::from(short), 2))),
     };
-    // > the minimal number of bytes MUST be used to encode the length (section 5.2)
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.2
+    //# the minimal number of bytes MUST be used to encode the length
     if length < minimum {
         return Err(Error::LengthNotMinimal { length, bits: if end == 4 { 16 } else { 64 } });
     }
-    // > the most significant bit MUST be 0 (section 5.2)
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.2
+    //# the most significant bit MUST be 0
     if length > i64::MAX as u64 {
         return Err(Error::LengthTooLarge { length });
     }

@@ -23,9 +23,10 @@ const CLOSE: usize = 2 * 1024;
 
 impl Key {
     /// A fresh masking key.
-    ///
-    /// > The masking key needs to be unpredictable; thus, the masking key MUST be derived from a strong source of
-    /// > entropy (RFC 6455, section 5.3)
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.3
+    //# the client MUST pick a fresh masking key from the set of allowed 32-bit values.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-10.3
+    //# Clients MUST choose a new masking key for each frame,
     #[inline]
     pub(crate) fn fresh() -> Self {
         KEYS.with_borrow_mut(|keys| {
@@ -98,6 +99,11 @@ impl Keys {
 
     #[cold]
     fn refill(&mut self) {
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.3
+        //# the masking key MUST be derived from a strong source of entropy
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.3
+        //# the masking key for a given frame MUST NOT make it simple for a server/proxy to predict the masking
+        //# key for a subsequent frame.
         self.generator.get_or_insert_with(StdRng::from_entropy).fill(&mut self.block[..]);
         self.used = 0;
     }

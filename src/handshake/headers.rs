@@ -9,7 +9,9 @@ use base64::prelude::BASE64_STANDARD;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use sha1::{Digest, Sha1};
 
-/// The one version there is (section 4.1).
+/// The one version there is.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+//# The value of this header field MUST be 13.
 pub(super) const VERSION: &str = "13";
 
 /// The elements of a comma-separated list, which may stand in any number of lines.
@@ -49,7 +51,12 @@ pub(super) fn single<'a>(
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Repeated;
 
-/// The proof that a server has read a key: section 4.2.2, item 5.4.
+/// The proof that a server has read a key.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+//# A |Sec-WebSocket-Accept| header field. The value of this header field is constructed by concatenating /key/,
+//# defined above in step 4 in Section 4.2.2, with the string "258EAFA5-E914-47DA-95CA-C5AB0DC85B11", taking the
+//# SHA-1 hash of this concatenated value to obtain a 20-byte value and base64-encoding (see Section 4 of
+//# [RFC4648]) this 20-byte hash.
 pub(super) fn accept_for(key: &[u8]) -> String {
     let mut digest = Sha1::new();
     digest.update(key);
@@ -87,6 +94,8 @@ where
 }
 
 /// Whether a field belongs to the handshake itself, or would give it a body, so that a caller cannot set it.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+//# Extensions not listed by the client MUST NOT be listed.
 pub(super) fn is_reserved(name: &HeaderName) -> bool {
     let own = [header::CONNECTION, header::UPGRADE, header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
     own.contains(name) || name.as_str().starts_with("sec-websocket-")

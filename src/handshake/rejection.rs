@@ -182,6 +182,11 @@ pub enum Rejection {
 
 impl Rejection {
     /// The status of the answer.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
+    //# the server MUST stop processing the client's handshake and return an HTTP response with an appropriate
+    //# error code (such as 400 Bad Request).
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-10.7
+    //# the server SHOULD return an appropriate HTTP [RFC2616] status code.
     pub fn status(&self) -> StatusCode {
         match self {
             Rejection::HttpVersion { .. }
@@ -197,7 +202,15 @@ impl Rejection {
             | Rejection::OtherHost { .. }
             | Rejection::Tls
             | Rejection::Body => StatusCode::BAD_REQUEST,
+            //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+            //# it MUST return an appropriate HTTP error code (e.g., 403 Forbidden)
+            //= https://www.rfc-editor.org/rfc/rfc6455#section-10.2
+            //# it SHOULD respond to the WebSocket handshake with a reply containing HTTP 403 Forbidden status
+            //# code.
             Rejection::Origin { .. } => StatusCode::FORBIDDEN,
+            //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+            //# If the requested service is not available, the server MUST send an appropriate HTTP error code
+            //# (such as 404 Not Found)
             Rejection::Path { .. } => StatusCode::NOT_FOUND,
             Rejection::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Rejection::WebSocketVersion { over_http2: false, .. } => StatusCode::UPGRADE_REQUIRED,
@@ -236,6 +249,9 @@ impl Rejection {
                 headers.insert(header::ALLOW, HeaderValue::from_static(allow));
             }
             Rejection::WebSocketVersion { over_http2, .. } => {
+                //= https://www.rfc-editor.org/rfc/rfc6455#section-4.4
+                //# it MUST respond with a |Sec-WebSocket-Version| header field (or multiple
+                //# |Sec-WebSocket-Version| header fields) containing all versions it is willing to use.
                 headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSION));
                 if !over_http2 {
                     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));

@@ -88,14 +88,16 @@ impl<'a> Head<'a> {
 
     /// RFC 6455, section 4.2.1.
     fn check_upgrade(&self) -> Result<Answer, Rejection> {
-        // 1. An HTTP/1.1 or higher GET request.
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
+        //# An HTTP/1.1 or higher GET request
         if self.method != Method::GET {
             return Err(Rejection::Method { received: self.method.clone(), allowed: Method::GET });
         }
         if self.version < Version::HTTP_11 {
             return Err(Rejection::HttpVersion { received: self.version });
         }
-        // 2. A Host.
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
+        //# A |Host| header field containing the server's authority.
         let host = self.required(header::HOST)?.as_bytes();
         if !is_host(host) {
             // What stands before an @ may be a password.
@@ -106,12 +108,21 @@ impl<'a> Head<'a> {
             return Err(Rejection::Host { received });
         }
         self.check_target(host)?;
-        // 3. and 4. "websocket" in Upgrade, "Upgrade" in Connection.
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
+        //# An |Upgrade| header field containing the value "websocket", treated as an ASCII case-insensitive
+        //# value.
         self.token(header::UPGRADE, "websocket")?;
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
+        //# A |Connection| header field that includes the token "Upgrade", treated as an ASCII case-insensitive
+        //# value.
         self.token(header::CONNECTION, "Upgrade")?;
-        // 6. The version, before the key: another one may have no key.
+        // Before the key, which another version may not have.
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
+        //# A |Sec-WebSocket-Version| header field, with a value of 13.
         self.websocket_version()?;
-        // 5. The key.
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
+        //# A |Sec-WebSocket-Key| header field with a base64-encoded (see Section 4 of [RFC4648]) value that,
+        //# when decoded, is 16 bytes in length.
         let key = self.required(header::SEC_WEBSOCKET_KEY)?.as_bytes();
         if !headers::is_key(key) {
             return Err(Rejection::Key { received: headers::excerpt(key) });
@@ -161,6 +172,9 @@ impl<'a> Head<'a> {
         Ok(Answer::Connected)
     }
 
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+    //# If this version does not match a version understood by the server, the server MUST abort the WebSocket
+    //# handshake
     fn websocket_version(&self) -> Result<(), Rejection> {
         let version = self.required(header::SEC_WEBSOCKET_VERSION)?.as_bytes();
         if version == VERSION.as_bytes() {

@@ -107,6 +107,8 @@ where
 }
 
 /// Accepts a request: the 101, and the stream.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+//# the server MUST complete the following steps to accept the connection
 pub(super) async fn accept<S>(mut io: S, asked: Asked, upgrader: &Upgrader) -> Result<Opened<S>, Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -119,6 +121,8 @@ where
 }
 
 /// Says no, and ends this end of the connection.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-7.2.2
+//# To do so, the server MUST simply _Close the WebSocket Connection_
 pub(super) async fn refuse<S>(io: &mut S, refusal: &Response<Bytes>) -> io::Result<()>
 where
     S: AsyncWrite + Unpin,

@@ -16,6 +16,8 @@ pub(super) const TLS_BUFFER: Option<usize> = Some(crate::buffer::LARGE);
 ///
 /// It is what [`connect`](crate::connect) and [`Listener`](crate::Listener) put under a stream; a program that needs
 /// one of the two (for a certificate, for a socket option) can match on it.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-10.6
+//# WebSocket implementations MUST support TLS
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum MaybeTlsStream {

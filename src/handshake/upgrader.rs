@@ -158,6 +158,11 @@ impl Upgrader {
     }
 
     /// Whether the page that asks may.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
+    //# A connection attempt lacking this header field SHOULD NOT be interpreted as coming from a browser
+    //# client.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-10.2
+    //# SHOULD verify the |Origin| field is an origin they expect.
     pub(super) fn check_origin(&self, opening: &Opening) -> Result<(), Rejection> {
         let host = opening.host.as_ref().map(HeaderValue::as_bytes);
         match opening.origin.as_ref().map(HeaderValue::as_bytes) {
@@ -175,14 +180,22 @@ impl Upgrader {
         let mut response = Response::new(());
         *response.headers_mut() = self.headers.clone();
         let fields = response.headers_mut();
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+        //# it MUST NOT send back a |Sec-WebSocket-Protocol| header field in its response
         if let Some(chosen) = subprotocol {
             fields.insert(header::SEC_WEBSOCKET_PROTOCOL, chosen.clone());
         }
         match opening.answer {
             Answer::SwitchingProtocols { accept } => {
+                //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+                //# An |Upgrade| header field with value "websocket"
                 fields.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+                //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+                //# A |Connection| header field with value "Upgrade".
                 fields.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
                 fields.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+                //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+                //# A Status-Line with a 101 response code
                 *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
             }
             Answer::Connected => *response.status_mut() = StatusCode::OK,
@@ -196,7 +209,10 @@ impl Upgrader {
         self.subprotocols = vec![name];
     }
 
-    /// The first of the client's subprotocols that is one of ours (RFC 6455, section 4.2.2, item 5.5).
+    /// The first of the client's subprotocols that is one of ours.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+    //# The value chosen MUST be derived from the client's handshake, specifically by selecting one of the
+    //# values from the |Sec-WebSocket-Protocol| field
     pub(super) fn choose<'a>(&self, theirs: &'a [HeaderValue]) -> Option<&'a HeaderValue> {
         theirs.iter().find(|theirs| self.subprotocols.iter().any(|ours| **theirs == **ours))
     }

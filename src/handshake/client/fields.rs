@@ -35,8 +35,9 @@ impl Client {
     pub(super) fn add_fields(&self, fields: &mut HeaderMap, target: &Target) -> Result<(), ConnectError> {
         for (index, name) in self.subprotocols.iter().enumerate() {
             let refuse = |reason| Err(ConnectError::Subprotocol { number: index + 1, reason });
-            // "The elements that comprise this value MUST be non-empty strings with characters in the range U+0021 to
-            // U+007E not including separator characters [...] and MUST all be unique strings." (item 10)
+            //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+            //# MUST be non-empty strings with characters in the range U+0021 to U+007E not including separator
+            //# characters as defined in [RFC2616] and MUST all be unique strings.
             if !headers::is_token(name.as_bytes()) {
                 return refuse("it is not a token (RFC 9110, section 5.6.2)");
             }

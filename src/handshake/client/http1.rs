@@ -42,19 +42,37 @@ pub(super) enum Unanswered {
 impl<'a> Upgrade<'a> {
     /// Fails before anything is dialled, if the client was given what cannot be sent.
     pub(super) fn new(client: &'a Client, target: &'a Target) -> Result<Self, ConnectError> {
-        // "a nonce consisting of a randomly selected 16-byte value that has been base64-encoded" (item 7)
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+        //# The value of this header field MUST be a nonce consisting of a randomly selected 16-byte value that
+        //# has been base64-encoded
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+        //# The nonce MUST be selected randomly for each connection.
         let mut nonce = [0; 16];
         rand::thread_rng().fill_bytes(&mut nonce);
         let key = BASE64_STANDARD.encode(nonce);
         let mut fields = HeaderMap::new();
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+        //# The request MUST contain a |Host| header field
         fields.insert(header::HOST, client.host_or(target)?);
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+        //# The request MUST contain a |Connection| header field
         fields.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+        //# The request MUST contain an |Upgrade| header field
         fields.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+        //# The request MUST include a header field with the name |Sec-WebSocket-Version|.
         fields.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSION));
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+        //# The request MUST include a header field with the name |Sec-WebSocket-Key|.
         if let Ok(key) = HeaderValue::try_from(&key) {
             fields.insert(header::SEC_WEBSOCKET_KEY, key);
         }
         client.add_fields(&mut fields, target)?;
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+        //# The method of the request MUST be GET, and the HTTP version MUST be at least 1.1.
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+        //# The "Request-URI" part of the request MUST match the /resource name/
         let request = encode_request("GET", target.path.as_str(), &fields);
         Ok(Upgrade { client, target, key, request })
     }
@@ -71,6 +89,8 @@ impl<'a> Upgrade<'a> {
         let target = self.target;
         let mut received = Received::new();
         let (mut reader, mut writer) = tokio::io::split(io);
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+        //# the client MUST send an opening handshake to the server.
         let answering = ask(&mut writer, &self.request, answer(&mut reader, &mut received));
         let head = match deadline.cut(answering).await {
             Some(Ok(head)) => head,
@@ -92,6 +112,8 @@ impl<'a> Upgrade<'a> {
             return Err(ConnectError::rejected(target, Response::from_parts(head, body.into())));
         }
         let response = Response::from_parts(head, ());
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-7.2.1
+        //# To do so, the client MUST _Fail the WebSocket Connection_
         response::check(&response, &self.key, &self.client.subprotocols, target)?;
         let config = self.client.config.clone();
         let io = reader.unsplit(writer);
@@ -103,6 +125,9 @@ impl<'a> Upgrade<'a> {
 /// Sends a request, and waits for its answer meanwhile: a server may refuse before it has read all, or speak without reading any.
 ///
 /// A refusal is taken though the request is not sent. What accepts it is taken once it is.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+//# Once the client's opening handshake has been sent, the client MUST wait for a response from the server
+//# before sending any further data.
 async fn ask<W>(
     writer: &mut W,
     request: &[u8],

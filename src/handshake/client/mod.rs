@@ -311,6 +311,8 @@ impl Client {
         target: &Target,
     ) -> Result<(WebSocketStream<MaybeTlsStream>, Response<()>), ConnectError> {
         let upgrade = Upgrade::new(self, target)?;
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+        //# it MUST open a connection, send an opening handshake, and read the server's handshake in response.
         let connecting = async {
             let deadline = self.deadline();
             let io = dial::dial(self, target, b"http/1.1", deadline).await?;

@@ -39,6 +39,8 @@ impl<'a> Tls<'a> {
         };
         let mut config = ClientConfig::clone(&given);
         config.alpn_protocols = vec![protocol.to_vec()];
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+        //# Clients MUST use the Server Name Indication extension
         let name = ServerName::try_from(host.to_owned()).map_err(|error| ConnectError::Tls {
             host: host.to_owned(),
             port,
@@ -58,8 +60,13 @@ impl<'a> Tls<'a> {
                     alpn = session.alpn_protocol().map(excerpt),
                     "TLS is established"
                 );
+                //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+                //# all further communication on this channel MUST run through the encrypted tunnel
                 Ok(MaybeTlsStream::Tls(Box::new(TlsStream::Client(tls))))
             }
+            //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+            //# If this fails (e.g., the server's certificate could not be verified), then the client MUST _Fail
+            //# the WebSocket Connection_
             Err(source) => Err(ConnectError::Tls { host: self.host.to_owned(), port: self.port, source }),
         }
     }

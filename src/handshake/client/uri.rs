@@ -32,10 +32,14 @@ pub(super) struct Target {
 }
 
 impl Target {
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+    //# If any of the components are invalid, the client MUST _Fail the WebSocket Connection_
     pub(super) fn parse(uri: &str) -> Result<Self, ConnectError> {
         Self::try_parse(uri).map_err(|reason| ConnectError::Uri { uri: without_secrets(uri), reason })
     }
 
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+    //# MUST be valid according to the specification of WebSocket URIs
     fn try_parse(text: &str) -> Result<Self, String> {
         if let Some(other) = text.chars().find(|c| !c.is_ascii_graphic()) {
             return Err(format!(

@@ -4,6 +4,8 @@ use http::header::{HeaderMap, HeaderName};
 
 /// A request.
 #[cfg(feature = "connect")]
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+//# The handshake MUST be a valid HTTP request
 pub(in crate::handshake) fn encode_request(method: &str, target: &str, fields: &HeaderMap) -> Vec<u8> {
     let mut head = format!("{method} {target} HTTP/1.1\r\n").into_bytes();
     put_fields(&mut head, fields);
@@ -12,6 +14,8 @@ pub(in crate::handshake) fn encode_request(method: &str, target: &str, fields: &
 
 /// A response without a body: the one that accepts.
 #[cfg(feature = "listener")]
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+//# it MUST reply with a valid HTTP response
 pub(in crate::handshake) fn encode_answer(answer: &http::Response<()>) -> Vec<u8> {
     let mut head = status_line(answer.status());
     put_fields(&mut head, answer.headers());

@@ -151,6 +151,9 @@ impl Settings {
         if let Some(acceptor) = &self.tls {
             let tls = acceptor.accept_with(io, |tls| tls.set_buffer_limit(TLS_BUFFER)).await?;
             tracing::debug!("TLS has been agreed on");
+            //= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+            //# all further communication for the connection (including the server's handshake) MUST run through
+            //# the encrypted tunnel
             return Ok(MaybeTlsStream::Tls(Box::new(tls.into())));
         }
         Ok(io)
