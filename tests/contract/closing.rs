@@ -33,6 +33,9 @@ fn both_ways() -> [(u16, Config); 3] {
     [(1001, binary()), (1001, off.clone()), (1000, off)]
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
+//= type=test
+//# The application MUST NOT send any more data frames after sending a Close frame.
 #[test]
 fn shutdown_sends_what_is_kept_then_close_1000_once_flushed() {
     for role in ROLES {
@@ -51,6 +54,19 @@ fn shutdown_sends_what_is_kept_then_close_1000_once_flushed() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
+//= type=test
+//# After both sending and receiving a Close message, an endpoint considers the WebSocket connection closed and
+//# MUST close the underlying TCP connection.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
+//= type=test
+//# The server MUST close the underlying TCP connection immediately;
+//= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.1
+//= type=test
+//# when a server is instructed to _Close the WebSocket Connection_ it SHOULD initiate a TCP Close immediately,
+//= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.2
+//= type=test
+//# that endpoint SHOULD _Close the WebSocket Connection_
 #[test]
 fn shutdown_drops_no_incoming_data_and_the_peers_close_shuts_the_transport() {
     for role in ROLES {
@@ -97,6 +113,10 @@ fn shutdown_goes_on_after_pending_at_every_step() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
+//= type=test
+//# If an endpoint receives a Close frame and did not previously send a Close frame, the endpoint MUST send a
+//# Close frame in response.
 #[test]
 fn peers_close_is_answered_once_with_its_code_and_no_reason() {
     for role in ROLES {

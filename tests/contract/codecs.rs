@@ -324,6 +324,10 @@ async fn answers_leave_through_a_buf_stream_while_the_application_only_reads() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.1
+//= type=test
+//# An endpoint SHOULD use a method that cleanly closes the TCP connection, as well as the TLS session, if
+//# applicable,
 #[tokio::test]
 async fn answers_leave_through_tls_which_ends_with_close_notify() {
     for role in ROLES {

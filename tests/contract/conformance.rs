@@ -104,6 +104,15 @@ async fn reserved_opcodes_and_the_other_type_fail_the_connection() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
+//= type=test
+//# Message fragments MUST be delivered to the recipient in the order sent by the sender.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
+//= type=test
+//# An endpoint MUST be capable of handling control frames in the middle of a fragmented message.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
+//= type=test
+//# Clients and servers MUST support receiving both fragmented and unfragmented messages.
 #[tokio::test]
 async fn fragments_are_joined_and_only_where_they_belong() {
     for (payload_type, opcode) in TYPES {

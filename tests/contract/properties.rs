@@ -181,6 +181,10 @@ fn kind(end: &End) -> Option<Option<ErrorKind>> {
 proptest! {
     #![proptest_config(runs(150))]
 
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
+    //= type=test
+    //# in absence of extensions, senders and receivers must not depend on the presence of specific frame
+    //# boundaries.
     #[test]
     fn legal_frames_in_any_pieces_and_reads_give_the_same_bytes_and_end(
         server in any::<bool>(),

@@ -174,6 +174,63 @@ fn for_each(mut check: impl FnMut(Role, bool, &Violation, &str)) {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.1
+//= type=test
+//# The server MUST close the connection upon receiving a frame that is not masked.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.1
+//= type=test
+//# A client MUST close a connection if it detects a masked frame.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.2
+//= type=test
+//# If a nonzero value is received and none of the negotiated extensions defines the meaning of such a nonzero
+//# value, the receiving endpoint MUST _Fail the WebSocket Connection_.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.2
+//= type=test
+//# If an unknown opcode is received, the receiving endpoint MUST _Fail the WebSocket Connection_.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.2
+//= type=test
+//# the most significant bit MUST be 0
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.2
+//= type=test
+//# the minimal number of bytes MUST be used to encode the length
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
+//= type=test
+//# Control frames themselves MUST NOT be fragmented.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
+//= type=test
+//# The fragments of one message MUST NOT be interleaved between the fragments of another message
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
+//= type=test
+//# the type for all fragments in a message MUST be either text, binary, or one of the reserved opcodes.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.5
+//= type=test
+//# All control frames MUST have a payload length of 125 bytes or less
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.5
+//= type=test
+//# MUST NOT be fragmented.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
+//= type=test
+//# the first two bytes of the body MUST be a 2-byte unsigned integer
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
+//= type=test
+//# Close frames sent from client to server must be masked as per Section 5.3.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.7
+//= type=test
+//# the client MUST _Close the WebSocket Connection_,
+//= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.7
+//= type=test
+//# the server MUST _Close the WebSocket Connection_,
+//= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.7
+//= type=test
+//# the endpoint SHOULD send a Close frame with an appropriate status code (Section 7.4) before proceeding to
+//# _Close the WebSocket Connection_.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-10.7
+//= type=test
+//# Incoming data MUST always be validated by both clients and servers.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-10.7
+//= type=test
+//# the endpoint SHOULD send a Close frame with an appropriate status code (Section 7.4) before proceeding to
+//# _Close the WebSocket Connection_.
 #[test]
 fn violation_after_data_delivers_the_data_fails_and_is_answered_with_its_close_code() {
     for_each(|role, is_text, violation, about| {

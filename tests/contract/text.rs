@@ -82,6 +82,9 @@ fn legal_text_in_any_fragments_and_pieces_comes_out_as_it_is() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-8.1
+//= type=test
+//# that endpoint MUST _Fail the WebSocket Connection_.
 #[test]
 fn illegal_text_is_refused_at_the_byte_that_shows_it_in_any_fragments_and_pieces() {
     for role in ROLES {
@@ -130,6 +133,9 @@ fn illegal_text_is_refused_before_the_rest_of_its_frame_has_come() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.6
+//= type=test
+//# the whole message MUST contain valid UTF-8.
 #[test]
 fn message_that_ends_inside_a_code_point_is_refused_at_its_end() {
     for role in ROLES {
@@ -203,6 +209,9 @@ fn write_whole(
     crate::support::ready(written)
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.6
+//= type=test
+//# the whole message MUST contain valid UTF-8.
 #[test]
 fn text_cut_anywhere_over_writes_leaves_in_valid_frames_one_for_each_write_at_most() {
     let bytes = LEGAL.as_bytes();

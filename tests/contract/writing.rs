@@ -12,6 +12,21 @@ use crate::support::{ROLES, Task, Transport, binary, err, name, ok, pattern, rul
 
 const SIZES: [usize; 13] = [1, 2, 125, 126, 127, 1000, 4096, 4097, 65_535, 65_536, 65_537, 200_000, 1 << 20];
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.1
+//= type=test
+//# a client MUST mask all frames that it sends to the server
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.1
+//= type=test
+//# A server MUST NOT mask any frames that it sends to the client.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.2
+//= type=test
+//# MUST be 0 unless an extension is negotiated that defines meanings for non-zero values.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.2
+//= type=test
+//# the minimal number of bytes MUST be used to encode the length
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.3
+//= type=test
+//# A masked frame MUST have the field frame-masked set to 1,
 #[test]
 fn write_puts_one_final_binary_frame_with_exactly_its_bytes_on_the_wire() {
     for role in ROLES {
@@ -89,6 +104,10 @@ fn pending_write_has_sent_nothing_and_leaves_the_choice_of_the_next() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-10.3
+//= type=test
+//# the payload (application-supplied data) of that frame must not be capable of being modified by the
+//# application.
 #[test]
 fn frame_that_is_cut_at_any_byte_is_accepted_and_its_rest_follows() {
     for role in ROLES {
@@ -283,6 +302,12 @@ fn nothing_is_gathered_behind_the_rest_of_a_frame() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.3
+//= type=test
+//# the client MUST pick a fresh masking key from the set of allowed 32-bit values.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-10.3
+//= type=test
+//# Clients MUST choose a new masking key for each frame,
 #[test]
 fn client_masks_each_frame_with_a_fresh_key() {
     let (mut stream, mock) = stream(Role::Client, binary());

@@ -9,6 +9,9 @@ use tokio::io::{AsyncRead, ReadBuf};
 use crate::counting::cost;
 use crate::kit::{Flag, ROLES, configs, drain, flush, frame, read, stream};
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-10.4
+//= type=test
+//# MUST protect themselves against exceeding those limits.
 #[test]
 fn announcement_of_any_length_allocates_nothing_and_its_payload_streams() {
     let mut bytes = vec![0; 70_000];

@@ -13,6 +13,7 @@ mod one_type;
 mod proxies;
 mod refusals;
 mod requests;
+mod rules;
 mod socks;
 mod strangers;
 mod tls;

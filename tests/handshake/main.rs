@@ -10,6 +10,7 @@ mod both;
 mod client;
 mod deciding;
 mod downcast;
+mod examples;
 mod extended_connect;
 mod listener;
 mod origins;

@@ -72,6 +72,12 @@ async fn same_host_is_the_host_of_the_request_target_where_it_has_one() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
+//= type=test
+//# A connection attempt lacking this header field SHOULD NOT be interpreted as coming from a browser client.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-10.2
+//= type=test
+//# SHOULD verify the |Origin| field is an origin they expect.
 #[tokio::test]
 async fn list_lets_its_pages_connect_whatever_the_host() {
     let cases = [

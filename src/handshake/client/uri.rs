@@ -178,6 +178,10 @@ fn basic(userinfo: &str) -> Result<HeaderValue, String> {
 mod tests {
     use super::*;
 
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+    //= type=test
+    //# The request MUST contain a |Host| header field whose value contains /host/ plus optionally ":" followed
+    //# by /port/ (when not using the default port).
     #[test]
     fn uri_is_taken_apart() {
         for (uri, secure, host, port, authority, path) in [

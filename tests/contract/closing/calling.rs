@@ -28,6 +28,15 @@ async fn close_sends_code_and_reason_and_returns_the_peers() {
     assert_eq!(close.unwrap().unwrap(), CloseFrame { code: Some(CloseCode::AWAY), reason: String::new() });
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1
+//= type=test
+//# 1005 is a reserved value and MUST NOT be set as a status code
+//= https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1
+//= type=test
+//# 1006 is a reserved value and MUST NOT be set as a status code
+//= https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1
+//= type=test
+//# 1015 is a reserved value and MUST NOT be set as a status code
 #[tokio::test]
 async fn close_refuses_codes_and_reasons_that_may_not_be_sent() {
     for role in ROLES {
@@ -44,6 +53,10 @@ async fn close_refuses_codes_and_reasons_that_may_not_be_sent() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.2
+//= type=test
+//# an endpoint MUST send a Close control frame, as described in Section 5.5.1, whose status code is set to
+//# /code/ and whose close reason is set to /reason/.
 #[tokio::test(start_paused = true)]
 async fn close_discards_what_comes_and_ends_with_the_transport() {
     for role in ROLES {

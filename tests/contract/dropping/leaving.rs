@@ -9,6 +9,10 @@ use crate::support::endless::Endless;
 use crate::support::net::within;
 use crate::support::{pair, pattern};
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.1
+//= type=test
+//# An endpoint SHOULD use a method that cleanly closes the TCP connection, as well as the TLS session, if
+//# applicable, discarding any trailing bytes
 #[test]
 fn drop_goes_as_far_as_it_can_without_waiting_and_discards_what_lies_unread() {
     type Trouble = (&'static str, fn(&Mock), usize, usize);

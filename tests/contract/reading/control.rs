@@ -15,6 +15,15 @@ fn calls(mock: &Mock) -> (usize, usize) {
     (state.write_calls, state.flushes)
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.2
+//= type=test
+//# an endpoint MUST send a Pong frame in response, unless it already received a Close frame.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.2
+//= type=test
+//# It SHOULD respond with Pong frame as soon as is practical.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.3
+//= type=test
+//# A Pong frame sent in response to a Ping frame must have identical "Application data"
 #[test]
 fn pings_that_arrive_together_are_all_answered_in_order_at_any_cut() {
     for role in ROLES {

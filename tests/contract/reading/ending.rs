@@ -34,6 +34,10 @@ fn beginnings(role: Role) -> [(Vec<u8>, Vec<u8>); 7] {
     ]
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-7.2.1
+//= type=test
+//# If at any point the underlying transport layer connection is unexpectedly lost, the client MUST _Fail the
+//# WebSocket Connection_.
 #[test]
 fn transport_that_ends_without_a_close_is_an_error_after_all_data_wherever_it_ends() {
     for role in ROLES {
@@ -223,6 +227,10 @@ fn close_with_an_abnormal_code_is_an_error_only_if_the_config_says_so() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.7
+//= type=test
+//# An endpoint MUST NOT continue to attempt to process data (including a responding Close frame) from the
+//# remote endpoint
 #[test]
 fn stream_that_has_ended_in_any_way_gives_the_same_answers_for_ever() {
     let truncated: fn(&Mock, Role) = |mock, _| mock.state().input_end = Answer::Zero;

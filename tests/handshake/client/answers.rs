@@ -28,6 +28,10 @@ async fn refused_with(from: &'static str, to: &'static str) -> ConnectError {
     .await
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+//= type=test
+//# If the response lacks an |Upgrade| header field or the |Upgrade| header field contains a value that is not
+//# an ASCII case-insensitive match for the value "websocket", the client MUST
 #[tokio::test]
 async fn answer_without_the_right_upgrade_is_refused() {
     for (to, shown) in [
@@ -45,6 +49,10 @@ async fn answer_without_the_right_upgrade_is_refused() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+//= type=test
+//# If the response lacks a |Connection| header field or the |Connection| header field doesn't contain a token
+//# that is an ASCII case-insensitive match for the value "Upgrade", the client MUST
 #[tokio::test]
 async fn answer_without_the_right_connection_is_refused() {
     for (to, shown) in [("", ""), ("Connection: keep-alive\r\n", "keep-alive"), ("Connection: up\r\n", "up")]
@@ -56,6 +64,9 @@ async fn answer_without_the_right_connection_is_refused() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+//= type=test
+//# but ignoring any leading and trailing whitespace, the client MUST _Fail the WebSocket Connection_.
 #[tokio::test]
 async fn answer_without_the_accept_of_the_key_is_refused() {
     for to in ["X: ", "Sec-WebSocket-Accept: x", "Sec-WebSocket-Accept: ACCEPT\r\nSec-WebSocket-Accept: "] {
@@ -80,6 +91,14 @@ async fn answer_without_the_accept_of_the_key_is_refused() {
     assert!(matches!(error, ConnectError::Accept { .. }), "{error:?}");
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+//= type=test
+//# (the server has indicated an extension not requested by the client), the client MUST _Fail the WebSocket
+//# Connection_.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+//= type=test
+//# (the server has indicated a subprotocol not requested by the client), the client MUST _Fail the WebSocket
+//# Connection_.
 #[tokio::test]
 async fn answer_with_what_was_not_asked_for_is_refused() {
     for more in ["permessage-deflate", "x-unknown; a=b"] {
@@ -110,12 +129,19 @@ async fn answer_with_what_was_not_asked_for_is_refused() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+//= type=test
+//# If the server's response does not conform to the requirements for the server's handshake as defined in this
+//# section and in Section 4.2.2, the client MUST
 #[tokio::test]
 async fn answer_in_http_1_0_is_refused() {
     let error = refused_with("HTTP/1.1", "HTTP/1.0").await;
     assert!(matches!(error, ConnectError::Version { received: Version::HTTP_10, .. }), "{error:?}");
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+//= type=test
+//# The client MUST validate the server's response as follows:
 #[tokio::test]
 async fn answer_that_is_right_is_taken_in_any_spelling() {
     let answers: [fn(&str) -> String; 4] = [

@@ -48,6 +48,10 @@ async fn address_of_ipv6_is_reached_and_stands_in_brackets() {
     assert!(server.await.unwrap().contains(&format!("Host: [::1]:{port}\r\n")));
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+//= type=test
+//# If the connection could not be opened, either because a direct connection failed or because any proxy used
+//# returned an error, then the client MUST
 #[tokio::test]
 async fn failure_to_connect_has_its_kind_and_names_host_and_port() {
     let port = nobody().await;
@@ -258,6 +262,9 @@ async fn failure_of_the_transport_keeps_its_kind() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+//= type=test
+//# it MUST open a connection, send an opening handshake, and read the server's handshake in response.
 #[tokio::test]
 async fn server_of_tungstenite_is_a_peer() {
     let (port, server) = serve(async |io| {

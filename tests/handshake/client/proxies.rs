@@ -19,6 +19,13 @@ fn through(url: &str) -> Client {
     Client::new(echo_config()).proxy(Proxy::new(url).unwrap())
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+//= type=test
+//# the client SHOULD connect to that proxy and ask it to open a TCP connection
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+//= type=test
+//# Once a connection to the server has been established (including a connection via a proxy or over a
+//# TLS-encrypted tunnel), the client MUST send an opening handshake to the server.
 #[tokio::test]
 async fn http_proxy_opens_a_tunnel_and_gets_the_credentials() {
     for (userinfo, sent) in
@@ -286,6 +293,9 @@ async fn bytes_in_one_segment_with_the_proxys_answer_are_the_servers() {
     proxy.await.unwrap();
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+//= type=test
+//# a direct TCP connection SHOULD be opened
 #[tokio::test]
 async fn environment_is_not_asked_by_default() {
     let (server_port, server) = serve(echo).await;

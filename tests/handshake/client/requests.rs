@@ -15,6 +15,36 @@ async fn request(client: &Client, uri: &str) -> (String, u16) {
     (server.await.unwrap(), port)
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+//= type=test
+//# The method of the request MUST be GET, and the HTTP version MUST be at least 1.1.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+//= type=test
+//# The "Request-URI" part of the request MUST match the /resource name/
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+//= type=test
+//# The request MUST contain a |Host| header field
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+//= type=test
+//# The request MUST contain an |Upgrade| header field whose value MUST include the "websocket" keyword.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+//= type=test
+//# The request MUST contain a |Connection| header field whose value MUST include the "Upgrade" token.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+//= type=test
+//# The request MUST include a header field with the name |Sec-WebSocket-Version|.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+//= type=test
+//# The value of this header field MUST be 13.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+//= type=test
+//# The request MUST include a header field with the name |Sec-WebSocket-Key|.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+//= type=test
+//# The value of this header field MUST be a nonce consisting of a randomly selected 16-byte value
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+//= type=test
+//# The nonce MUST be selected randomly for each connection.
 #[tokio::test]
 async fn request_is_the_one_of_the_rfc() {
     let client = Client::new(config());
@@ -43,6 +73,9 @@ async fn request_is_the_one_of_the_rfc() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+//= type=test
+//# The handshake MUST be a valid HTTP request
 #[tokio::test]
 async fn request_is_these_octets() {
     let client = Client::new(config())
@@ -242,6 +275,9 @@ async fn client_and_connector_show_no_values() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+//= type=test
+//# The elements that comprise this value MUST be non-empty strings
 #[tokio::test]
 async fn subprotocol_that_is_no_token_or_repeated_is_refused() {
     for names in
@@ -258,6 +294,12 @@ async fn subprotocol_that_is_no_token_or_repeated_is_refused() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+//= type=test
+//# MUST be valid according to the specification of WebSocket URIs
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+//= type=test
+//# If any of the components are invalid, the client MUST _Fail the WebSocket Connection_
 #[tokio::test]
 async fn uri_that_is_none_of_a_websocket_is_refused_with_its_reason() {
     let client = Client::new(config());

@@ -17,6 +17,15 @@ async fn refused(client: Client, acceptor: TlsAcceptor) -> ConnectError {
     error
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+//= type=test
+//# If /secure/ is true, the client MUST perform a TLS handshake
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+//= type=test
+//# all further communication on this channel MUST run through the encrypted tunnel
+//= https://www.rfc-editor.org/rfc/rfc6455#section-10.6
+//= type=test
+//# WebSocket implementations MUST support TLS
 #[tokio::test]
 async fn certificate_that_is_right_makes_a_stream_over_tls() {
     let authority = Authority::new();
@@ -52,6 +61,10 @@ async fn certificate_of_an_address_is_right_for_the_address() {
     server.await.unwrap();
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+//= type=test
+//# If this fails (e.g., the server's certificate could not be verified), then the client MUST _Fail the
+//# WebSocket Connection_
 #[tokio::test]
 async fn certificate_that_is_wrong_is_refused_with_its_reason() {
     let authority = Authority::new();

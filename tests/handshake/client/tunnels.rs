@@ -102,6 +102,10 @@ async fn refusal(userinfo: &str, answer: Vec<u8>) -> (ErrorKind, ProxyError, Str
     (kind, source, text)
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+//= type=test
+//# If the connection could not be opened, either because a direct connection failed or because any proxy used
+//# returned an error, then the client MUST
 #[tokio::test]
 async fn refusal_says_what_came_and_has_its_kind() {
     let head = |more: &str| format!("HTTP/1.1 200 OK\r\n{more}\r\n\r\n");

@@ -12,6 +12,27 @@ use super::{accept, halves, listener, listener_of, meet, stalled, talk};
 use crate::support::raw::{ACCEPT, Raw, Request};
 use crate::support::{binary, bulk, wire, within};
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+//= type=test
+//# the server MUST complete the following steps to accept the connection
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+//= type=test
+//# it MUST reply with a valid HTTP response
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+//= type=test
+//# A Status-Line with a 101 response code
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+//= type=test
+//# An |Upgrade| header field with value "websocket"
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+//= type=test
+//# A |Connection| header field with value "Upgrade".
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+//= type=test
+//# A |Sec-WebSocket-Accept| header field. The value of this header field is constructed by concatenating /key/,
+//# defined above in step 4 in Section 4.2.2, with the string "258EAFA5-E914-47DA-95CA-C5AB0DC85B11", taking the
+//# SHA-1 hash of this concatenated value to obtain a 20-byte value and base64-encoding (see Section 4 of
+//# [RFC4648]) this 20-byte hash.
 #[tokio::test]
 async fn request_of_the_rfc_gets_exactly_the_answer_of_the_rfc() {
     let mut listener = listener().await;
@@ -94,6 +115,9 @@ async fn port_in_use_is_the_error_of_bind() {
     assert_eq!(error.kind(), ErrorKind::AddrInUse);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+//= type=test
+//# If the requested service is not available, the server MUST send an appropriate HTTP error code
 #[tokio::test]
 async fn path_is_the_only_one_that_is_served() {
     let mut listener = listener().await.path("/chat").unwrap();

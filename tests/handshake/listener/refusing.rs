@@ -9,6 +9,9 @@ use crate::support::raw::{Raw, Request};
 use crate::support::{bulk, within};
 
 /// The whole answer, then the end: not a reset, which could take the answer away.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-7.2.2
+//= type=test
+//# To do so, the server MUST simply _Close the WebSocket Connection_
 #[tokio::test]
 async fn refused_client_reads_the_whole_answer_though_it_has_sent_more() {
     let mut listener = listener().await;

@@ -7,6 +7,13 @@ use super::{accept, listener, talk};
 use crate::support::raw::{Raw, Request};
 use crate::support::{bulk, log, tls, wire, within};
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+//= type=test
+//# all further communication for the connection (including the server's handshake) MUST run through the
+//# encrypted tunnel
+//= https://www.rfc-editor.org/rfc/rfc6455#section-10.6
+//= type=test
+//# WebSocket implementations MUST support TLS
 #[tokio::test]
 async fn client_over_tls_is_accepted_with_frames_in_one_segment_with_its_request() {
     let (server, client) = tls::configs();

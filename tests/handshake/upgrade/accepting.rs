@@ -27,6 +27,9 @@ async fn request_of_the_rfc_gets_exactly_the_answer_of_the_rfc() {
     assert_eq!(server.upgrade().await.rejection(), None);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+//= type=test
+//# Extensions not listed by the client MUST NOT be listed.
 #[tokio::test]
 async fn request_written_otherwise_is_accepted() {
     let r = Request::new;
@@ -64,6 +67,14 @@ async fn request_written_otherwise_is_accepted() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+//= type=test
+//# The value chosen MUST be derived from the client's handshake, specifically by selecting one of the values
+//# from the |Sec-WebSocket-Protocol| field
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+//= type=test
+//# if the server does not wish to agree to one of the suggested subprotocols, it MUST NOT send back a
+//# |Sec-WebSocket-Protocol| header field
 #[tokio::test]
 async fn subprotocol_is_the_first_of_the_clients_that_the_server_speaks() {
     let ours = ["v1", "v2", "Chat"];

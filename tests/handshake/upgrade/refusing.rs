@@ -196,26 +196,65 @@ async fn refuse(table: Vec<Bad>) {
     assert!(server.stream().await.peer_close().is_none());
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
+//= type=test
+//# the server MUST stop processing the client's handshake and return an HTTP response with an appropriate error
+//# code
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
+//= type=test
+//# An HTTP/1.1 or higher GET request
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
+//= type=test
+//# A |Host| header field containing the server's authority.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-10.7
+//= type=test
+//# the server SHOULD return an appropriate HTTP [RFC2616] status code.
 #[tokio::test]
 async fn request_by_another_method_or_without_a_host_is_refused_and_told_why() {
     refuse(methods_and_hosts()).await;
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
+//= type=test
+//# An |Upgrade| header field containing the value "websocket", treated as an ASCII case-insensitive value.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
+//= type=test
+//# A |Connection| header field that includes the token "Upgrade", treated as an ASCII case-insensitive value.
 #[tokio::test]
 async fn request_without_the_tokens_of_an_upgrade_is_refused_and_told_why() {
     refuse(tokens()).await;
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
+//= type=test
+//# A |Sec-WebSocket-Key| header field with a base64-encoded (see Section 4 of [RFC4648]) value that, when
+//# decoded, is 16 bytes in length.
 #[tokio::test]
 async fn request_without_one_key_of_16_bytes_is_refused_and_told_why() {
     refuse(keys()).await;
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
+//= type=test
+//# A |Sec-WebSocket-Version| header field, with a value of 13.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+//= type=test
+//# If this version does not match a version understood by the server, the server MUST abort the WebSocket
+//# handshake
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.4
+//= type=test
+//# it MUST respond with a |Sec-WebSocket-Version| header field
 #[tokio::test]
 async fn request_of_another_version_is_refused_and_told_which_one_there_is() {
     refuse(versions()).await;
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+//= type=test
+//# If the server does not wish to accept this connection, it MUST return an appropriate HTTP error code
+//= https://www.rfc-editor.org/rfc/rfc6455#section-10.2
+//= type=test
+//# it SHOULD respond to the WebSocket handshake with a reply containing HTTP 403 Forbidden status code.
 #[tokio::test]
 async fn request_from_a_foreign_page_is_refused_and_told_why() {
     refuse(origins()).await;
