@@ -250,6 +250,10 @@ impl Error {
     /// it sends none of its own accord.
     ///
     /// This is the one place where an error becomes something on the wire.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.7
+    //# the endpoint SHOULD send a Close frame with an appropriate status code (Section 7.4)
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-10.7
+    //# the endpoint SHOULD send a Close frame with an appropriate status code (Section 7.4)
     pub fn close_code(&self) -> Option<CloseCode> {
         match self {
             Error::WrongPayloadType { .. } => Some(CloseCode::UNSUPPORTED),

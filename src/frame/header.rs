@@ -51,6 +51,8 @@ impl Header {
     ///
     /// Every rule is checked at the octet that shows it, in the order of the octets, so the verdict does not
     /// depend on how the octets arrived. `admit` is asked whether a frame of this kind may come now.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-10.7
+    //# Incoming data MUST always be validated
     #[inline]
     pub(crate) fn parse(
         bytes: &[u8],

@@ -42,6 +42,9 @@ where
 }
 
 /// What dropping a stream over a socket does: the same, unless there is nothing left to wait for, no runtime, or no limit.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.1
+//# An endpoint SHOULD use a method that cleanly closes the TCP connection, as well as the TLS session, if
+//# applicable, discarding any trailing bytes that may have been received.
 pub(super) fn linger<S>(stream: &mut WebSocketStream<S>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,

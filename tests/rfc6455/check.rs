@@ -2,7 +2,7 @@
 
 use super::list::Requirement;
 use super::quotes::Quote;
-use super::text::{demands, is_covered, sentence};
+use super::text::{demands, is_covered, says, sentence};
 
 pub const KEPT: &str = "tests/rfc6455/requirements.md";
 pub const NOT_KEPT: &str = "tests/rfc6455/deviations.md";
@@ -32,8 +32,8 @@ pub fn trace<'a>(
         let deviation = not_kept.iter().find(|requirement| cites(quote, requirement));
         let Quote { file, line, section, text, .. } = quote;
         match (cited.as_slice(), deviation) {
-            (_, Some(Requirement { line: at, part, .. })) => problems.push(format!(
-                "{file}:{line}: cites \"{text}\" ({section}) as kept, and {NOT_KEPT}:{at} has it under \"{part}\": remove one of them"
+            (_, Some(Requirement { line: at, .. })) => problems.push(format!(
+                "{file}:{line}: cites \"{text}\" ({section}) as kept, and {NOT_KEPT}:{at} says why it is not: remove one of them"
             )),
             ([at], None) if quote.is_test => traces[*at].tests.push(quote),
             ([at], None) => traces[*at].code.push(quote),
@@ -66,10 +66,8 @@ pub fn trace<'a>(
 /// Whether a quote is of this requirement: all of it, or the part with the word that demands.
 fn cites(quote: &Quote, requirement: &Requirement) -> bool {
     let Requirement { section, level, quote: whole, .. } = requirement;
-    quote.section == *section
-        && (quote.text == *whole
-            || whole.contains(&quote.text)
-                && level.split(", ").any(|word| demands(&quote.text).iter().any(|(_, said)| *said == word)))
+    let demands = || level.split(", ").any(|level| says(&quote.text, level));
+    quote.section == *section && (quote.text == *whole || whole.contains(&quote.text) && demands())
 }
 
 /// Code belongs to `src`, and tests are functions with the attribute.

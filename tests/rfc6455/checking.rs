@@ -13,7 +13,7 @@ fn requirement(section: &str, level: &str, quote: &str) -> Requirement {
         level: level.into(),
         quote: quote.into(),
         reason: String::new(),
-        part: "Deviations".into(),
+        part: "## Deviations".into(),
         line: 7,
     }
 }

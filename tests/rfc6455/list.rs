@@ -19,7 +19,7 @@ pub struct Requirement {
     pub quote: String,
     /// Why it is not kept, or by whom; empty in the list of those that are.
     pub reason: String,
-    /// The heading above: `Deviations`.
+    /// The heading above, with what stands below it: `Deviations`.
     pub part: String,
     /// Where in its file.
     pub line: usize,
@@ -34,10 +34,12 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Requirement>, Vec<String>> {
     for (line, entry) in entries(text) {
         let mut lines = entry.lines();
         let heading = lines.next().unwrap_or("");
-        if let Some(title) = heading.strip_prefix("## ") {
-            title.clone_into(&mut part);
-        }
-        let Some(heading) = heading.strip_prefix("### ") else { continue };
+        let Some(heading) = heading.strip_prefix("### ") else {
+            if heading.starts_with("## ") {
+                entry.trim_end().clone_into(&mut part);
+            }
+            continue;
+        };
         let (section, level) = heading.split_once(' ').unwrap_or((heading, ""));
         if !is_section(section) || level.is_empty() {
             problems.push(format!(
@@ -152,7 +154,7 @@ is so.
             level: level.into(),
             quote: quote.into(),
             reason: reason.into(),
-            part: "Kept".into(),
+            part: "## Kept".into(),
             line,
         };
         let expected = [

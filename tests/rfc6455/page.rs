@@ -29,7 +29,7 @@ pub fn render(traces: &[Trace<'_>], not_kept: &[Requirement]) -> String {
     for (at, requirement) in not_kept.iter().enumerate() {
         if requirement.part != part {
             part = &requirement.part;
-            let _ = writeln!(page, "\n## {part}");
+            let _ = writeln!(page, "\n{part}");
         }
         let Requirement { section, level, quote, reason, .. } = requirement;
         let _ = writeln!(page, "\n> {} ({section}, {level})", escape(quote));
@@ -82,7 +82,7 @@ mod tests {
             level: "MUST".into(),
             quote: quote.into(),
             reason: reason.into(),
-            part: "Deviations".into(),
+            part: "## Deviations\n\nNot kept.".into(),
             line: 1,
         }
     }
@@ -111,7 +111,7 @@ mod tests {
         let expected = format!(
             "\n## 4.1\n\n{table}| MUST | \\|Host\\| MUST | {places} |\n| MUST | b | {places} |\n\
              \n## 5\n\n{table}| MUST | c | {places} |\n\
-             \n## Deviations\n\n> \\_d\\_ (4, MUST)\n\n> e (4, MUST)\n\nWhy.\n\n> f (4, MUST)\n\nSo.\n"
+             \n## Deviations\n\nNot kept.\n\n> \\_d\\_ (4, MUST)\n\n> e (4, MUST)\n\nWhy.\n\n> f (4, MUST)\n\nSo.\n"
         );
         assert_eq!(body, expected);
     }

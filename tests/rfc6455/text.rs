@@ -53,20 +53,31 @@ pub fn is_covered(section: &str) -> bool {
 /// The words of RFC 2119 that demand something, as they stand in the text: where, and which (`MUST`, `MUST NOT`).
 pub fn demands(text: &str) -> Vec<(usize, &str)> {
     let words = ["MUST", "SHOULD", "SHALL", "REQUIRED", "RECOMMENDED"];
-    let mut found = Vec::new();
-    for word in words {
-        for (at, _) in text.match_indices(word) {
-            let (before, after) = (&text[..at], &text[at + word.len()..]);
-            if before.ends_with(char::is_alphanumeric) || after.starts_with(char::is_alphanumeric) {
-                continue;
-            }
-            let not = after.strip_prefix(" NOT").is_some_and(|rest| !rest.starts_with(char::is_alphanumeric));
-            let end = at + word.len() + if not { " NOT".len() } else { 0 };
-            found.push((at, &text[at..end]));
-        }
-    }
+    let mut found: Vec<_> = words
+        .into_iter()
+        .flat_map(|word| places(text, word))
+        .map(|(at, word)| {
+            let not = format!("{word} NOT");
+            let negated = places(&text[at..], &not).next().is_some_and(|(start, _)| start == 0);
+            (at, &text[at..at + if negated { not.len() } else { word.len() }])
+        })
+        .collect();
     found.sort_unstable();
     found
+}
+
+/// Whether a text says this (`MUST`, `must not`), and not its negation.
+pub fn says(text: &str, level: &str) -> bool {
+    let negations = [format!("{level} NOT"), format!("{level} not")];
+    places(text, level).any(|(at, _)| !negations.iter().any(|not| text[at..].starts_with(not.as_str())))
+}
+
+/// Where some words stand by themselves.
+fn places<'a>(text: &'a str, words: &str) -> impl Iterator<Item = (usize, &'a str)> {
+    text.match_indices(words).filter(|(at, words)| {
+        let (before, after) = (&text[..*at], &text[at + words.len()..]);
+        !before.ends_with(char::is_alphanumeric) && !after.starts_with(char::is_alphanumeric)
+    })
 }
 
 /// The sentence around a place in a text.
@@ -118,6 +129,14 @@ RFC 6455                 The WebSocket Protocol            December 2011
         let text = "MUST a SHOULD NOT b MUSTARD c MUST NOTE REQUIRED, MUST NOT. must";
         let words: Vec<_> = demands(text).into_iter().map(|(_, word)| word).collect();
         assert_eq!(words, ["MUST", "SHOULD NOT", "MUST", "REQUIRED", "MUST NOT"]);
+    }
+
+    #[test]
+    fn level_is_said_by_itself_and_not_by_its_negation() {
+        assert!(says("it MUST be", "MUST") && says("it must not be", "must not"));
+        assert!(
+            !says("it MUST NOT be", "MUST") && !says("it must not be", "must") && !says("MUSTARD", "MUST")
+        );
     }
 
     #[test]
