@@ -229,6 +229,17 @@ mod tests {
         bytes.iter().enumerate().map(|(i, octet)| octet ^ key.octets()[i % 4]).collect()
     }
 
+    /// Section 5.7.
+    #[test]
+    fn payload_of_the_rfcs_example_is_masked_as_there() {
+        let key = Key::from([0x37, 0xfa, 0x21, 0x3d]);
+        let mut bytes = [0; 5];
+        copy(b"Hello", &mut bytes, key);
+        assert_eq!(bytes, [0x7f, 0x9f, 0x4d, 0x51, 0x58]);
+        shift(&mut bytes, 0, 0, 5, key);
+        assert_eq!(&bytes, b"Hello");
+    }
+
     #[test]
     fn both_loops_agree_with_the_formula_at_every_length_and_gap() {
         let key = Key::from([0x37, 0xfa, 0x21, 0x3d]);

@@ -136,11 +136,14 @@ fn is_test_attribute(line: &str) -> bool {
 
 /// The name of the item that a line of code declares.
 fn name_of(code: &str) -> Option<&str> {
+    let code = match code.strip_prefix("pub(") {
+        Some(within) => within.split_once(')')?.1,
+        None => code,
+    };
     let mut words = code.split_whitespace();
     while let Some(word) = words.next() {
         match word {
             "pub" | "async" | "unsafe" | "static" => {}
-            _ if word.starts_with("pub(") => {}
             "const" if code.contains("const fn ") => {}
             "fn" | "struct" | "enum" | "const" | "mod" | "trait" | "type" | "impl" => {
                 let name = words.next()?;
@@ -232,6 +235,7 @@ mod tests {
             ("pub const fn f(", Some("f")),
             ("pub(crate) const MAX: usize = 1;", Some("MAX")),
             ("pub(crate) async fn f() {", Some("f")),
+            ("pub(in crate::a) fn f() {", Some("f")),
             ("enum E {", Some("E")),
             ("struct S<'a> {", Some("S")),
             ("let x = fn_of(y);", None),
