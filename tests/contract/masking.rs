@@ -27,7 +27,7 @@ fn assert_no_pattern(words: impl ExactSizeIterator<Item = u32>, what: &str) {
 
 //= https://www.rfc-editor.org/rfc/rfc6455#section-5.3
 //= type=test
-//# the masking key MUST be derived from a strong source of entropy
+//# the client MUST pick a fresh masking key from the set of allowed 32-bit values.
 #[test]
 fn keys_have_all_32_bits_each_as_often_set_as_not() {
     let keys = keys(1 << 16);
@@ -53,6 +53,9 @@ fn keys_follow_each_other_without_a_pattern() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.3
+//= type=test
+//# the masking key MUST be derived from a strong source of entropy
 #[test]
 fn keys_of_other_streams_and_threads_are_others() {
     let threads: Vec<_> = (0..8).map(|_| std::thread::spawn(|| [keys(2048), keys(2048)].concat())).collect();
