@@ -62,9 +62,8 @@ async fn client_that_takes_no_answer_closes_the_connection_and_sends_nothing_mor
             let right = switching(&head, "");
             let answer =
                 right.replace(if wrong == "ACCEPT" { accept(&head) } else { wrong.into() }.as_str(), "X: y");
-            io.write_all(answer.as_bytes()).await.unwrap();
-            // A Ping, which is not to be answered.
-            io.write_all(&[0x89, 0]).await.unwrap();
+            // With a Ping behind it, which is not to be answered.
+            io.write_all(&[answer.as_bytes(), &[0x89, 0]].concat()).await.unwrap();
             let mut rest = Vec::new();
             // Something lies unread when it closes, so this may end in a reset.
             let _ = io.read_to_end(&mut rest).await;
