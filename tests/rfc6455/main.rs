@@ -1,5 +1,6 @@
 //! RFC 6455, line by line: what it demands is quoted beside the code that keeps it and beside a test that shows it. What is not
-//! kept has a reason in `deviations.md`. `UPDATE=1 cargo test --test rfc6455` renews the page, RFC6455.md.
+//! kept has a reason in `deviations.md`. `UPDATE=1 cargo test --no-default-features --test rfc6455` renews
+//! the page, RFC6455.md.
 //!
 //! The lists of requirements are in the repository. Where the text of the RFC lies beside it, they are checked against that too.
 
@@ -7,7 +8,6 @@
 #![allow(unreachable_pub)]
 
 mod check;
-#[cfg(test)]
 mod checking;
 mod list;
 mod page;
@@ -35,17 +35,17 @@ impl Repository {
         let sources = Sources::of_the_repository();
         let list = |file| {
             let text = sources.read(file).expect("a list of requirements");
-            list::parse(file, &text).unwrap_or_else(|problems| report(&problems, Vec::new()))
+            list::parse(file, &text).unwrap_or_else(|problems| panic!("{}", problems.join("\n")))
         };
         let (kept, not_kept) = (list(check::KEPT), list(check::NOT_KEPT));
         Repository { sources, kept, not_kept }
     }
 }
 
-/// Fails with all problems, else gives `value`.
-fn report<T>(problems: &[String], value: T) -> T {
+/// Fails with all problems, if there are any.
+#[track_caller]
+fn report(problems: &[String]) {
     assert!(problems.is_empty(), "{} problems:\n\n{}\n", problems.len(), problems.join("\n"));
-    value
 }
 
 /// Says what a test was able to check, also where its output is captured.
@@ -61,7 +61,7 @@ fn every_requirement_is_cited_by_code_and_by_a_test_or_has_a_reason() {
     problems.extend(untraced);
     problems.extend(check::lists(&kept, &not_kept));
     say(&format!("{} requirements kept, {} not; {} quotes", kept.len(), not_kept.len(), quotes.len()));
-    report(&problems, ());
+    report(&problems);
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn every_demand_of_the_text_is_in_a_list_and_every_list_in_the_text() {
     let demands: usize = demands.map(|(_, text)| text::demands(text).len()).sum();
     say(&format!("the lists are checked against the text at {}: it demands {demands} times", sources::TEXT));
     assert_eq!(demands, DEMANDS, "{} is not the whole of RFC 6455: put its text there", sources::TEXT);
-    report(&check::against_text(&kept, &not_kept, &sections), ());
+    report(&check::against_text(&kept, &not_kept, &sections));
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn page_says_what_the_sources_say() {
     let differs = (1..).zip(page.lines().zip(found.lines())).find(|(_, (new, old))| new != old);
     assert!(
         page == found,
-        "{} is stale{}: run `UPDATE=1 cargo test --test rfc6455`",
+        "{} is stale{}: run `UPDATE=1 cargo test --no-default-features --test rfc6455`",
         sources::PAGE,
         differs.map_or(String::new(), |(line, (new, old))| format!(
             ", line {line} says\n{old}\nin place of\n{new}\n"

@@ -10,8 +10,8 @@ const HEAD: &str = "\
 # RFC 6455, line by line
 
 What sections 4, 5, 7, 8 and 10 of [RFC 6455](https://www.rfc-editor.org/rfc/rfc6455) demand of an endpoint, with the code that
-keeps it and the tests that show it. It is made of the quotes in the sources by `UPDATE=1 cargo test --test rfc6455`; do not edit
-it by hand. [What is not kept](#deviations) stands behind, with the reasons.
+keeps it and the tests that show it; and [what is not kept](#deviations), with the reasons. The page is made of the quotes in the
+sources by `UPDATE=1 cargo test --no-default-features --test rfc6455`, and a test fails where it is stale.
 ";
 
 pub fn render(traces: &[Trace<'_>], not_kept: &[Requirement]) -> String {
