@@ -74,6 +74,8 @@ enum Place {
 
 /// Where in a message the next frame is (section 5.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+//= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
+//# Clients and servers MUST support receiving both fragmented and unfragmented messages.
 enum Message {
     /// Between messages: Text or Binary must come.
     None,
@@ -84,6 +86,8 @@ enum Message {
 }
 
 /// The receiving half of the protocol. The rules of RFC 6455, sections 5.1 to 5.5, are applied here.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-10.4
+//# MUST protect themselves against exceeding those limits.
 pub(crate) struct Decoder {
     /// Payload bytes of the current frame that are still to come.
     remaining: u64,
@@ -146,6 +150,10 @@ impl Decoder {
     ///
     /// After an error the region holds what came before it, and there is no going on.
     #[inline]
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
+    //# senders and receivers must not depend on the presence of specific frame boundaries.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
+    //# Message fragments MUST be delivered to the recipient in the order sent by the sender.
     pub(crate) fn decode(&mut self, region: &mut Region<'_>) -> Result<Option<Control>, Error> {
         loop {
             match self.place {
@@ -222,9 +230,14 @@ impl Decoder {
             OpCode::Continuation if self.message == Message::None => {
                 return Err(Error::UnexpectedContinuation);
             }
-            // > Control frames […] MAY be injected in the middle of a fragmented message.
+            //= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
+            //# An endpoint MUST be capable of handling control frames in the middle of a fragmented message.
             _ => return Ok(()),
         };
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
+        //# The fragments of one message MUST NOT be interleaved between the fragments of another message
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
+        //# the type for all fragments in a message MUST be either text, binary, or one of the reserved opcodes.
         if self.message == Message::Open {
             return Err(Error::UnfinishedMessage { opcode });
         }
@@ -265,8 +278,9 @@ impl Decoder {
         region.written += n;
         self.remaining -= n as u64;
         if self.payload_type == PayloadType::Text {
-            // > When an endpoint is to interpret a byte stream as UTF-8 but finds that the byte stream is not, in
-            // > fact, a valid UTF-8 stream, that endpoint MUST Fail the WebSocket Connection. (section 8.1)
+            //= https://www.rfc-editor.org/rfc/rfc6455#section-8.1
+            //# finds that the byte stream is not, in fact, a valid UTF-8 stream, that endpoint MUST _Fail the
+            //# WebSocket Connection_.
             self.utf8.check(&region.bytes[to..to + n]).map_err(|valid| {
                 region.written = to + valid;
                 Error::InvalidUtf8
@@ -282,6 +296,8 @@ impl Decoder {
             return Ok(());
         }
         self.message = if self.fin { Message::None } else { Message::Open };
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.6
+        //# the whole message MUST contain valid UTF-8.
         if self.message == Message::None && !self.utf8.is_boundary() {
             return Err(Error::IncompleteUtf8);
         }

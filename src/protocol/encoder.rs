@@ -30,9 +30,11 @@ impl Encoder {
         self.role
     }
 
-    /// > a client MUST mask all frames that it sends to the server […] A server MUST NOT mask any frames that it
-    /// > sends to the client. (RFC 6455, section 5.1)
     #[inline]
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.1
+    //# a client MUST mask all frames that it sends to the server
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.1
+    //# A server MUST NOT mask any frames that it sends to the client.
     pub(crate) fn masks(&self) -> bool {
         self.role == Role::Client
     }
@@ -76,6 +78,10 @@ impl Encoder {
     /// A whole control frame; returns its length.
     pub(crate) fn control(&self, opcode: OpCode, payload: &[u8], out: &mut [u8; MAX_CONTROL_FRAME]) -> usize {
         let key = self.key();
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.4
+        //# Control frames themselves MUST NOT be fragmented.
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
+        //# Close frames sent from client to server must be masked
         let n = Header { fin: true, opcode, key, length: payload.len() as u64 }.encode(out);
         mask::copy(payload, &mut out[n..n + payload.len()], key.unwrap_or_default());
         n + payload.len()
@@ -101,6 +107,9 @@ pub(crate) fn write_frame(
 }
 
 /// What is left of a frame of which the transport has a part: `stage`, which is wire bytes, then the payload from `staged` on.
+//= https://www.rfc-editor.org/rfc/rfc6455#section-10.3
+//# the payload (application-supplied data) of that frame must not be capable of being modified by the
+//# application.
 pub(crate) fn rest_of_frame(
     header: &Header,
     stage: &[u8],

@@ -88,6 +88,11 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
             return;
         }
         let had_failed = self.connection.has_failed_writing();
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
+        //# The server MUST close the underlying TCP connection immediately;
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.1
+        //# when a server is instructed to _Close the WebSocket Connection_ it SHOULD initiate a TCP Close
+        //# immediately,
         let shut = self.connection.is_closed_both_ways();
         if let Poll::Ready(Err(error)) = self.poll_push(Side::Reader, cx, shut) {
             if self.connection.has_failed_writing() != had_failed {

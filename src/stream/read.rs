@@ -80,6 +80,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     }
 
     /// Input first, then the one push of what waits to go out, ready or not.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.2
+    //# It SHOULD respond with Pong frame as soon as is practical.
     fn end_of_poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -165,6 +167,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         let before = buf.filled().len();
         let mut turns = 0;
         // Ends: each stop has filled the room of a large frame, and without payload the turns are counted.
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.7
+        //# An endpoint MUST NOT continue to attempt to process data (including a responding Close frame) from
+        //# the remote endpoint
         while self.connection.is_reading() {
             let start = buf.filled().len();
             // What comes after payload, be it an error, is for the next poll.

@@ -25,6 +25,9 @@ impl Connection {
         self.clock.stop_silence();
         if self.sink == Sink::Open {
             let mut body = [0; MAX_CONTROL_PAYLOAD];
+            //= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.2
+            //# an endpoint MUST send a Close control frame, as described in Section 5.5.1, whose status code is
+            //# set to /code/ and whose close reason is set to /reason/.
             let n = payload.encode(&mut body);
             let mut frame = [0; MAX_CONTROL_FRAME];
             let n = self.encoder.control(OpCode::Close, &body[..n], &mut frame);
@@ -92,6 +95,10 @@ impl Connection {
     }
 
     /// Whether a shutdown of this end takes the transport along: unless the peer may have more to send.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.7
+    //# the client MUST _Close the WebSocket Connection_,
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.7
+    //# the server MUST _Close the WebSocket Connection_,
     pub(crate) fn ends_transport(&self) -> bool {
         self.is_closed_both_ways() || self.end.is_failed() || self.sink == Sink::Failed
     }

@@ -59,6 +59,9 @@ impl Connection {
 
     /// The transport has ended.
     pub(crate) fn receive_end(&mut self) {
+        //= https://www.rfc-editor.org/rfc/rfc6455#section-7.2.1
+        //# If at any point the underlying transport layer connection is unexpectedly lost, the client MUST
+        //# _Fail the WebSocket Connection_.
         self.fail_receiving_with(Error::Truncated);
     }
 
@@ -78,9 +81,10 @@ impl Connection {
         self.clock.stop_silence();
     }
 
-    /// > Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response, unless it already received a
-    /// > Close frame. […] A Pong frame sent in response to a Ping frame must have identical "Application data"
-    /// > (RFC 6455, sections 5.5.2 and 5.5.3)
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.2
+    //# an endpoint MUST send a Pong frame in response, unless it already received a Close frame.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.3
+    //# A Pong frame sent in response to a Ping frame must have identical "Application data"
     fn answer_ping(&mut self, payload: &[u8]) {
         let mut frame = [0; MAX_CONTROL_FRAME];
         let n = self.encoder.control(OpCode::Pong, payload, &mut frame);
@@ -89,10 +93,10 @@ impl Connection {
         }
     }
 
-    /// The peer's Close ends the reading, and is answered:
-    ///
-    /// > If an endpoint receives a Close frame and did not previously send a Close frame, the endpoint MUST send a
-    /// > Close frame in response. (RFC 6455, section 5.5.1)
+    /// The peer's Close ends the reading, and is answered.
+    //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
+    //# If an endpoint receives a Close frame and did not previously send a Close frame, the endpoint MUST send
+    //# a Close frame in response.
     fn receive_close(&mut self, frame: CloseFrame) {
         let repeats = self.first_code.is_some_and(|first| {
             first == UNKNOWN_CODE || frame.code.is_some_and(|code| u16::from(code) == first.get())

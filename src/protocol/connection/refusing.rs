@@ -17,6 +17,8 @@ impl Connection {
         }
         Err(match (self.closing, &self.peer_close) {
             _ if self.end.ends_writes() => Error::WriteAfterFailure,
+            //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
+            //# The application MUST NOT send any more data frames after sending a Close frame.
             (Closing::CloseSent, _) => Error::WriteAfterShutdown,
             (Closing::Closed, Some(close)) => Error::PeerClosed {
                 close: close.clone(),

@@ -82,6 +82,12 @@ impl Connection {
     pub(crate) fn must_transmit(&self) -> bool {
         !self.output.is_empty()
             || !self.taken.is_flushed()
+            //= https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
+            //# After both sending and receiving a Close message, an endpoint considers the WebSocket connection
+            //# closed and MUST close the underlying TCP connection.
+            //= https://www.rfc-editor.org/rfc/rfc6455#section-7.1.2
+            //# Once an endpoint has both sent and received a Close control frame, that endpoint SHOULD _Close
+            //# the WebSocket Connection_
             || (self.is_closed_both_ways() && self.sink != Sink::Shut)
     }
 
