@@ -183,3 +183,6 @@ impl End {
         matches!(self, End::Failed { ends_writes: true, .. })
     }
 }
+
+#[cfg(test)]
+mod orders;
