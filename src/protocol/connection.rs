@@ -4,10 +4,10 @@
 //! Whoever has the transport asks before each step, and tells what came of it:
 //!
 //! ```text
-//!  reading      wants ──▶ the transport's bytes ──▶ receive | receive_end | fail_receiving ──▶ reading_ends
-//!  writing      admit_write ──▶ data_header ──▶ took_frame, keep | refuse | gather
-//!  pushing      transmit ──▶ Send, Flush or Shut ──▶ took | block, flushed, shut
-//!  waiting      silence, pushed ──▶ silence_deadline       stalled ──▶ Stalled
+//!  reading    wants ──▶ the transport's bytes ──▶ receive, receive_end or fail_receiving ──▶ is_reading, tell_end
+//!  writing    admit_write ──▶ data_header ──▶ took_frame, keep, or refuse;  or gather
+//!  pushing    transmit ──▶ Send, Flush or Shut ──▶ took or block, flushed, shut
+//!  waiting    a read: silence, pushed ──▶ silence_deadline;  the writer: call_waits ──▶ Stalled
 //! ```
 
 mod clock;
@@ -183,3 +183,6 @@ impl End {
         matches!(self, End::Failed { ends_writes: true, .. })
     }
 }
+
+#[cfg(test)]
+mod orders;

@@ -115,7 +115,7 @@ impl Output {
 
     /// Adds a data frame, which `write` puts at the start of the room it is given (at least `room` bytes), and
     /// whose length it returns.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push_data(&mut self, room: usize, write: impl FnOnce(&mut [u8]) -> usize) {
         self.reserve(room);
         self.end += write(&mut self.buffer[self.end..]);

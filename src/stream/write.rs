@@ -167,19 +167,17 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
         cx: &mut Context<'_>,
         payload: &(impl Body + ?Sized),
     ) -> Poll<io::Result<usize>> {
-        if self.connection.gather(payload) {
-            return Poll::Ready(Ok(payload.len()));
-        }
-        if !self.connection.has_sent_all() {
+        // Ends: once all has been sent, there is room for it, or there never will be.
+        while !self.connection.gather(payload) {
+            if self.connection.has_sent_all() {
+                return self.poll_send(cx, payload);
+            }
             match self.poll_drain(Side::Writer, cx) {
                 Poll::Ready(result) => result?,
                 Poll::Pending => return self.poll_waiting_write(cx),
             }
-            if self.connection.gather(payload) {
-                return Poll::Ready(Ok(payload.len()));
-            }
         }
-        self.poll_send(cx, payload)
+        Poll::Ready(Ok(payload.len()))
     }
 
     /// Sends one frame to the transport; returns the length of its payload.
