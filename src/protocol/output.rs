@@ -3,7 +3,9 @@
 //! It holds the rest of a frame that the transport has begun to take, or frames that are being gathered, and
 //! the control frames behind them. Nothing else of the crate keeps bytes on their way out.
 
+use super::encoder::{Body, write_frame};
 use crate::buffer::{Buffer, HEADROOM, SMALL};
+use crate::frame::Header;
 
 /// Wire bytes on their way out, in one buffer.
 ///
@@ -113,12 +115,11 @@ impl Output {
         *self = Output { buffer, start: 0, end, pong: 0, blocked: true, holds_data: true };
     }
 
-    /// Adds a data frame, which `write` puts at the start of the room it is given (at least `room` bytes), and
-    /// whose length it returns.
+    /// Adds a data frame; makes at least so much room for it and those that follow.
     #[inline(always)]
-    pub(crate) fn push_data(&mut self, room: usize, write: impl FnOnce(&mut [u8]) -> usize) {
+    pub(crate) fn push_data(&mut self, room: usize, header: &Header, payload: &(impl Body + ?Sized)) {
         self.reserve(room);
-        self.end += write(&mut self.buffer[self.end..]);
+        self.end += write_frame(header, payload, payload.len(), &mut self.buffer[self.end..]);
         self.pong = 0;
         self.holds_data = true;
     }

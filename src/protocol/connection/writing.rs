@@ -6,7 +6,7 @@ use super::{Connection, Sink, Utf8};
 use crate::buffer::Buffer;
 use crate::frame::Header;
 use crate::protocol::Closing;
-use crate::protocol::encoder::{Body, Slices, write_frame};
+use crate::protocol::encoder::{Body, Slices};
 use crate::{Error, PayloadType};
 
 /// Text that a write has accepted and that waits for the rest of its last code point. None of its bytes is 0.
@@ -108,7 +108,7 @@ impl Connection {
         }
         let header = self.data_header(payload.len());
         let room = if self.output.is_empty() { capacity } else { length };
-        self.output.push_data(room, |out| write_frame(&header, payload, payload.len(), out));
+        self.output.push_data(room, &header, payload);
         true
     }
 
