@@ -1,6 +1,7 @@
 //! WebSockets as streams of one HTTP/2 connection (RFC 8441).
 
 mod driver;
+mod exclusive;
 mod link;
 mod reopen;
 mod request;

@@ -2,7 +2,7 @@
 
 // The crate's own `http`, for those who have no other.
 use fastwebsockets_stream::http::Uri;
-use fastwebsockets_stream::{Client, ClientIo, ClientStream, Role, Upgrader, WebSocketStream};
+use fastwebsockets_stream::{Client, ClientIo, ClientStream, Http2Stream, Role, Upgrader, WebSocketStream};
 use futures_util::FutureExt;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -11,6 +11,14 @@ use tokio::sync::oneshot;
 use crate::support::client::{accept_by_hand, read_head, serve, switching};
 use crate::support::serve::{Http, Server};
 use crate::support::{binary, bulk, echo, exchange, wire, within};
+
+/// With http2 as without.
+#[test]
+fn stream_of_either_kind_is_send_sync_and_unpin() {
+    fn is_all<T: Send + Sync + Unpin>() {}
+    is_all::<ClientStream>();
+    is_all::<WebSocketStream<Http2Stream>>();
+}
 
 #[tokio::test]
 async fn streams_of_both_kinds_go_into_one_list_and_echo() {

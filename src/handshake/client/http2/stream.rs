@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::{Sleep, sleep};
 
+use super::exclusive::Exclusive;
 use super::link::Addresses;
 use crate::handshake::ending;
 use crate::stream::Departed;
@@ -33,7 +34,8 @@ const FOR_THE_END: Duration = Duration::from_secs(2);
 /// Dropping it resets the stream, unless both ends have ended it before. A `WebSocketStream` whose Close has been sent
 /// hands it over to the connection instead, see [`Http2::wait_idle`](super::Http2::wait_idle).
 pub struct Http2Stream {
-    io: TokioIo<Upgraded>,
+    io: Exclusive<TokioIo<Upgraded>>,
+    is_write_vectored: bool,
     addresses: Option<Addresses>,
     connection: Connection,
     /// Until both ends have ended.
@@ -84,8 +86,10 @@ impl Http2Stream {
         counted: Counted,
         config: Config,
     ) -> WebSocketStream<Self> {
+        let io = TokioIo::new(io);
         let transport = Http2Stream {
-            io: TokioIo::new(io),
+            is_write_vectored: io.is_write_vectored(),
+            io: Exclusive::new(io),
             addresses,
             connection,
             counted: Some(counted),
@@ -140,7 +144,7 @@ pub(in crate::handshake::client) fn leave<S>(
 ) {
     let Departed { transport, unsent, peer_has_closed, limit } = departed;
     let Some(Http2Stream { io, connection, counted, .. }) = inside(transport) else { return };
-    let departed = Departed { transport: io, unsent, peer_has_closed, limit };
+    let departed = Departed { transport: io.into_inner(), unsent, peer_has_closed, limit };
     ending::hand_over(departed, counted, &connection.runtime);
 }
 
@@ -172,7 +176,7 @@ impl AsyncRead for Http2Stream {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let room = buf.remaining();
-        let polled = Pin::new(&mut self.io).poll_read(cx, buf);
+        let polled = self.io.pinned().poll_read(cx, buf);
         let Some(limit) = &mut self.limit else { return polled };
         let polled = if polled.is_pending() { limit.as_mut().poll(cx).map(Ok) } else { polled };
         // The server's end, a reset, or no more waiting for them.
@@ -186,7 +190,7 @@ impl AsyncRead for Http2Stream {
 impl AsyncWrite for Http2Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.take_error()?;
-        Pin::new(&mut self.io).poll_write(cx, buf)
+        self.io.pinned().poll_write(cx, buf)
     }
 
     fn poll_write_vectored(
@@ -195,18 +199,18 @@ impl AsyncWrite for Http2Stream {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.take_error()?;
-        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
+        self.io.pinned().poll_write_vectored(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
+        self.is_write_vectored
     }
 
     /// hyper's flush fails where the stream has been reset, whether or not something had been left to flush. A server, or a
     /// proxy before it, may well reset a stream that it has read to the end (RFC 9113, section 8.1). So that is for the next
     /// write to tell, as it is with a socket.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if let Err(error) = ready!(Pin::new(&mut self.io).poll_flush(cx)) {
+        if let Err(error) = ready!(self.io.pinned().poll_flush(cx)) {
             self.failed = Some(error);
         }
         Poll::Ready(Ok(()))
@@ -222,7 +226,7 @@ impl AsyncWrite for Http2Stream {
             self.limit = Some(limit);
         }
         self.take_error()?;
-        Pin::new(&mut self.io).poll_shutdown(cx)
+        self.io.pinned().poll_shutdown(cx)
     }
 }
 
