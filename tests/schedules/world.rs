@@ -22,7 +22,7 @@ enum Move {
     Wake(Way),
     Cancel(usize, usize),
     /// Polls a task that sleeps, from another task.
-    MoveOn(usize),
+    Elsewhere(usize),
     /// The environment falls silent for ever.
     Stop,
 }
@@ -142,7 +142,7 @@ impl<'a> World<'a> {
             }
         }
         if self.moves > 0 {
-            moves.extend(self.sleepers().into_iter().map(Move::MoveOn));
+            moves.extend(self.sleepers().into_iter().map(Move::Elsewhere));
         }
         if may_stop {
             moves.push(Move::Stop);
@@ -186,7 +186,7 @@ impl<'a> World<'a> {
                 self.control.state().history.add(&("drops", task, lane));
                 self.log.line(|| format!("task {task}: {op:?} is dropped"));
             }
-            Move::MoveOn(task) => {
+            Move::Elsewhere(task) => {
                 self.moves -= 1;
                 self.log.line(|| format!("task {task} goes on elsewhere"));
                 self.tasks[task].move_on();

@@ -22,6 +22,7 @@ fn peers_close_meets_a_writer_that_waits() {
             .environment([peer().close(code)])
             .environment([Event::Open]);
         in_each_form(&format!("close-{name}"), &scenario);
+        every_schedule(&format!("close-{name}/split"), &scenario.form(Form::Split));
     }
 }
 

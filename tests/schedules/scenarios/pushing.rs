@@ -11,6 +11,7 @@ fn frames_and_pongs_leave_while_the_transport_takes_a_few_bytes_at_a_time() {
         .environment([peer().ping(b"p")])
         .environment([Event::Room(2), Event::Open]);
     in_each_form("few-bytes", &scenario);
+    every_schedule("few-bytes/split", &scenario.form(Form::Split));
 }
 
 #[test]
