@@ -83,6 +83,7 @@ fn is_due(told: &Told, op: Op, kind: ErrorKind, sent: &Sent) -> bool {
 pub fn check(world: &mut World<'_>) -> Result<(), String> {
     wire_is_right(world)?;
     nothing_is_left(world)?;
+    second_close_shuts(world)?;
     nobody_sleeps_over_work(world)
 }
 
@@ -103,6 +104,14 @@ fn wire_is_right(world: &World<'_>) -> Result<(), String> {
         })?;
     }
     Ok(())
+}
+
+/// Where nothing was ever in its way, whoever completes the second Close shuts the transport.
+fn second_close_shuts(world: &World<'_>) -> Result<(), String> {
+    let was_blocked =
+        world.scenario.room < usize::MAX || world.scenario.flush_blocked || world.scenario.shut_blocked;
+    let is_over = world.told.has_clean_end() && closes(&frames(&world.control).0) == 1;
+    ensure(was_blocked || !is_over || world.control.state().is_shut, || "the transport is left open".into())
 }
 
 /// Somebody waits who also pushes: what the transport would take has gone.

@@ -53,6 +53,18 @@ fn second_close_shuts_the_transport_whoever_completes_it() {
 }
 
 #[test]
+fn second_close_shuts_a_transport_that_is_never_in_the_way() {
+    for (name, code, half_close) in CLOSES {
+        let scenario = server()
+            .config(|config| config.half_close(half_close).abnormal_close_is_error(false))
+            .task(&[READ_TO_END])
+            .task(&[Op::Shutdown])
+            .environment([peer().close(code)]);
+        in_each_form(&format!("shuts-{name}"), &scenario);
+    }
+}
+
+#[test]
 fn flush_of_a_close_is_waited_for() {
     let scenario = server()
         .flush_blocked()
