@@ -165,6 +165,7 @@ impl State {
 
     fn poll_write(&mut self, cx: &Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         if let Some(kind) = self.write_fails {
+            self.served(Way::Out);
             return Poll::Ready(Err(kind.into()));
         }
         let offered: usize = slices.iter().map(|slice| slice.len()).sum();
@@ -196,6 +197,7 @@ impl State {
 
     fn poll_flush(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
         if let Some(kind) = self.write_fails {
+            self.served(Way::Out);
             return Poll::Ready(Err(kind.into()));
         }
         if self.flush_blocked && !self.is_flushed() {
@@ -208,6 +210,7 @@ impl State {
 
     fn poll_shutdown(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
         if let Some(kind) = self.write_fails {
+            self.served(Way::Out);
             return Poll::Ready(Err(kind.into()));
         }
         if self.shut_blocked {
