@@ -101,11 +101,14 @@ fn random_network_between_two_programs_loses_nothing_silently() {
     let one = number("FAULTS_SEED");
     let first = one.or_else(|| number("FAULTS_FIRST")).unwrap_or(0);
     let count = if one.is_some() { 1 } else { number("FAULTS_RUNS").unwrap_or(4000) };
-    let (mut failures, mut with_fault) = (Vec::new(), 0);
+    let (mut failures, mut with_fault, mut stuck) = (Vec::new(), 0, Vec::new());
     for seed in first..first + count {
         let plan = Plan::draw(seed);
         let outcome = judge::run(&plan);
         with_fault += u64::from(outcome.happened.is_some());
+        if outcome.reports.iter().any(|report| report.gave_up && !report.ended) {
+            stuck.push(seed);
+        }
         if one.is_some() {
             println!("{}", show(&plan, &outcome));
         }
@@ -116,7 +119,8 @@ fn random_network_between_two_programs_loses_nothing_silently() {
             println!("{} seeds, {} failures", seed + 1 - first, failures.len());
         }
     }
-    println!("{count} seeds, {with_fault} with a fault");
+    let some = &stuck[..stuck.len().min(5)];
+    println!("{count} seeds, {with_fault} with a fault; in {} a Ping is stuck: {some:?}", stuck.len());
     let shown = &failures[..failures.len().min(20)];
     assert!(failures.is_empty(), "{} of {count} runs fail:\n{}", failures.len(), shown.join("\n"));
 }

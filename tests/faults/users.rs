@@ -111,8 +111,10 @@ pub async fn run(user: User, manner: Manner, end: usize, mut stream: WebSocketSt
         }
         User::Stalls => {
             let mut few = [0; 3];
-            if let Ok(n) = stream.read(&mut few).await {
-                told.borrow_mut().got.extend(&few[..n]);
+            match timeout(PATIENCE, stream.read(&mut few)).await {
+                Ok(Ok(n)) => told.borrow_mut().got.extend(&few[..n]),
+                Ok(Err(error)) => failed(&told, "read", &error),
+                Err(_) => told.borrow_mut().gave_up = true,
             }
             sleep(Duration::from_secs(300)).await;
         }
