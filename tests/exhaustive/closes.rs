@@ -19,8 +19,8 @@ const LIMITS: [u16; 20] = [
     0xffff,
 ];
 
-/// A lone byte is text up to 0x7f. The first and last of each kind in RFC 3629.
-const KINDS: [u8; 10] = [0x00, 0x7f, 0x80, 0xbf, 0xc0, 0xc2, 0xe0, 0xf0, 0xf4, 0xff];
+/// A lone byte is text up to 0x7f.
+const KINDS: [u8; 5] = [0x00, 0x7f, 0x80, 0xc2, 0xff];
 
 /// What section 5.5.1 and 7.4 say of this payload.
 fn rules(payload: &[u8]) -> Rules {

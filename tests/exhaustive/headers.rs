@@ -70,9 +70,20 @@ impl State {
     }
 }
 
-/// The rest of the frame that the two octets begin: the shortest length of its form, the key, and the payload, which is text;
-/// that of a Close is 1000 and a reason, as far as there is room. Returns it with the payload in the clear.
-fn rest(first: u8, second: u8) -> (Vec<u8>, Vec<u8>) {
+/// A frame that two octets begin.
+struct Frame {
+    /// Two octets, the shortest length of its form, the key if there is one, and the payload.
+    wire: Vec<u8>,
+    /// Text; that of a Close is 1000 and a reason, as far as there is room.
+    payload: Vec<u8>,
+}
+
+/// By their second octets.
+fn frames(first: u8) -> Vec<Frame> {
+    (0..=255).map(|second| whole(first, second)).collect()
+}
+
+fn whole(first: u8, second: u8) -> Frame {
     let (length, octets) = match second & 0x7f {
         126 => (126, 126_u16.to_be_bytes().to_vec()),
         127 => (0x1_0000, 0x1_0000_u64.to_be_bytes().to_vec()),
@@ -84,32 +95,36 @@ fn rest(first: u8, second: u8) -> (Vec<u8>, Vec<u8>) {
         payload[..fits].copy_from_slice(&1000_u16.to_be_bytes()[..fits]);
     }
     let key = (second & 0x80 != 0).then_some(KEY);
-    let mut out = octets;
-    out.extend(key.into_iter().flatten());
-    let start = out.len();
-    out.extend_from_slice(&payload);
-    mask(&mut out[start..], key);
-    (out, payload)
+    let mut wire = vec![first, second];
+    wire.extend(octets);
+    wire.extend(key.into_iter().flatten());
+    let start = wire.len();
+    wire.extend_from_slice(&payload);
+    mask(&mut wire[start..], key);
+    Frame { wire, payload }
 }
 
 #[test]
 fn every_first_two_octets_in_every_state_are_judged_as_the_rfc_says() {
     let mut bytes = vec![0; 0x2_0000];
     let (mut cases, mut taken) = (0_u64, 0_u64);
+    // They are the same for all firsts, but for that octet, and what a Close says.
+    let (mut closes, mut others) = (frames(0x88), frames(0));
     for state in states() {
         let opening = state.opening();
         let close = frame(state.role, 0x88, &1000_u16.to_be_bytes());
         for first in 0..=255 {
             let in_first = of_first(first, state.payload_type, state.inside);
-            for second in 0..=255 {
-                let (rest, payload) = rest(first, second);
-                let input = [&[first, second], &*rest].concat();
+            for second in 0..=255_u8 {
+                let frames = if first & 0x0f == 0x8 { &mut closes } else { &mut others };
+                let Frame { wire, payload } = &mut frames[usize::from(second)];
+                wire[0] = first;
                 let mut stream = state.stream(&opening, &close, &mut bytes);
-                let got = feed(&mut stream, &input, &mut bytes);
+                let got = feed(&mut stream, wire, &mut bytes);
                 let mut rules =
                     if in_first.is_empty() { of_second(first, second, state.role) } else { in_first };
                 rules.add(Rule::CloseLength, rules.is_empty() && first == 0x88 && second & 0x7f == 1);
-                judge(state, &mut stream, got, &mut bytes, first, rules, &payload);
+                judge(state, &mut stream, got, &mut bytes, first, rules, payload);
                 cases += 1;
                 taken += u64::from(rules.is_empty() && state.before != Before::PeersClose);
             }
@@ -133,10 +148,9 @@ fn every_first_octet_is_judged_before_the_second_and_both_before_the_third() {
         for first in 0..=255 {
             let rules = of_first(first, state.payload_type, state.inside);
             for second in 0..=255 {
-                let (rest, payload) = rest(first, second);
-                let (head, seconds) = ([first], [second]);
+                let Frame { wire, payload } = whole(first, second);
                 let mut stream = state.stream(&opening, &close, &mut bytes);
-                let got = feed(&mut stream, &head, &mut bytes);
+                let got = feed(&mut stream, &wire[..1], &mut bytes);
                 cases += 1;
                 if state.before == Before::PeersClose || !rules.is_empty() {
                     judge(state, &mut stream, got, &mut bytes, first, rules, &payload);
@@ -145,10 +159,10 @@ fn every_first_octet_is_judged_before_the_second_and_both_before_the_third() {
                 }
                 assert!(matches!(got, Read::Waits), "{state:?} {first:#04x}: {got:?}");
                 let mut rules = of_second(first, second, state.role);
-                let got = feed(&mut stream, &seconds, &mut bytes);
-                if rules.is_empty() && !rest.is_empty() {
+                let got = feed(&mut stream, &wire[1..2], &mut bytes);
+                if rules.is_empty() && wire.len() > 2 {
                     assert!(matches!(got, Read::Waits), "{state:?} {first:#04x} {second:#04x}: {got:?}");
-                    let got = feed(&mut stream, &rest, &mut bytes);
+                    let got = feed(&mut stream, &wire[2..], &mut bytes);
                     rules.add(Rule::CloseLength, first == 0x88 && second & 0x7f == 1);
                     judge(state, &mut stream, got, &mut bytes, first, rules, &payload);
                 } else {

@@ -92,7 +92,10 @@ fn text_of_up_to_four_bytes_at_the_limits_of_the_table_is_judged_as_by_std_at_ev
             for number in 0..LIMITS.len().pow(length) {
                 let message: Vec<u8> =
                     (0..length).map(|at| LIMITS[number / LIMITS.len().pow(at) % LIMITS.len()]).collect();
-                // Of four bytes, each sequence has one of the cuts; of three, all of them, both ways.
+                if length == 4 && (role == Role::Client) == (number % 2 == 0) {
+                    continue;
+                }
+                // Of four bytes, each sequence has one role, one of the cuts, and one way; of three, all of them.
                 let all = 1 << (length - 1);
                 let cuts = if length < 4 { 0..all } else { number % all..number % all + 1 };
                 for cuts in cuts {
