@@ -10,7 +10,7 @@ use crate::kit::{ROLES, drain, frame, read, stream};
 /// A thread's buffer for reading.
 const ROOM: usize = 64 * 1024;
 
-const FRAMES: usize = 200_000;
+const FRAMES: usize = 50_000;
 
 /// The peer's frame, which does not end its message.
 fn fragment(role: Role, opcode: u8, payload: &[u8]) -> Vec<u8> {

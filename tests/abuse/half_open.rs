@@ -49,7 +49,7 @@ fn crowd() {
     let (_, peak, _) = cost(|| most = runtime.block_on(come()));
     println!("{CROWD} half-open connections, at most {most} handshakes at a time, {peak} bytes of heap");
     assert_eq!(most, LIMIT, "handshakes at a time");
-    assert!(peak <= (LIMIT as isize * (8 << 10)) + (1 << 20), "{peak} bytes");
+    assert!(peak <= LIMIT as isize * (16 << 10), "{peak} bytes");
 }
 
 /// Returns how many handshakes were under way at a time, at the most.

@@ -56,7 +56,7 @@ fn ten_thousand_half_open_handshakes_hold_a_few_kibibytes_each() {
     const CROWD: usize = 10_000;
     let upgrader = upgrader().time_limit(std::time::Duration::MAX);
     for (name, begin, most) in
-        [("silent", &b""[..], 6 << 10), ("in their request", b"GET / HTTP/1.1\r\nHost: exam", 6 << 10)]
+        [("silent", &b""[..], 8 << 10), ("in their request", b"GET / HTTP/1.1\r\nHost: exam", 12 << 10)]
     {
         let mut crowd = Vec::with_capacity(CROWD);
         let (_, peak, left) = cost(|| {

@@ -27,16 +27,16 @@ fn peer_that_never_reads_costs_one_frame_whatever_is_written_and_however_often_i
                 let (mut accepted, mut waits) = (0, 0);
                 let (_, peak, left) = cost(|| {
                     for _ in 0..50 {
-                        stream.get_mut().input = &pings;
-                        // Ends: nothing is for the caller.
-                        while !stream.get_ref().input.is_empty() {
-                            assert!(read(&mut stream, &mut bytes).is_pending());
-                        }
                         match write(&mut stream, &payload) {
                             Poll::Ready(written) => {
                                 accepted += written.expect("the transport has not failed")
                             }
                             Poll::Pending => waits += 1,
+                        }
+                        stream.get_mut().input = &pings;
+                        // Ends: nothing is for the caller.
+                        while !stream.get_ref().input.is_empty() {
+                            assert!(read(&mut stream, &mut bytes).is_pending());
                         }
                     }
                 });

@@ -38,7 +38,8 @@ async fn two_hundred_connections_that_come_and_go_lose_no_byte_and_leave_nothing
         let config = Config::new(payload_type).keep_alive(KEEP_ALIVE);
         let (closing, closed) = tokio::sync::oneshot::channel::<()>();
         let listener = Listener::bind("127.0.0.1:0", config).await.expect("a port is free");
-        let listener = listener.max_handshakes(CONNECTIONS as usize).graceful_shutdown(async {
+        let listener = listener.time_limit(Duration::from_secs(60)).max_handshakes(CONNECTIONS as usize);
+        let listener = listener.graceful_shutdown(async {
             let _ = closed.await;
         });
         addresses.push(listener.local_addr());

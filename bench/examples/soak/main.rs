@@ -147,12 +147,11 @@ async fn soak(connections: u64, lasts: Duration) -> io::Result<Soaked> {
             }
         }
         crowd.stop.store(true, Relaxed);
-        io::Result::Ok(())
+        io::Result::Ok(start.elapsed())
     };
     let coming = crowd.come(connections, 2, servers);
     let (looked, ()) = tokio::join!(looking, coming);
-    looked?;
-    let lasted = start.elapsed();
+    let lasted = looked?;
     server.close()?;
     let after = rest(&mut server, &tracking, &crowd).await?;
     Ok(Soaked { connections, lasted, before, during, after, client: crowd.tally.wrongs() })
@@ -191,7 +190,7 @@ impl Crowd {
                 tokio::spawn(async move {
                     let mut dice = Dice::new(seed << 32 | at);
                     // They come within seconds, not all at once.
-                    tokio::time::sleep(Duration::from_micros(at * 500)).await;
+                    tokio::time::sleep(Duration::from_millis(2 * at)).await;
                     loop {
                         converse(&servers, MEASURE, &mut dice, &sequence, &tally).await;
                         if stop.load(Relaxed) {

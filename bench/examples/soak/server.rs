@@ -4,6 +4,7 @@ use std::io::{self, Read, Write, stdin, stdout};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use fastwebsockets_stream::{Config, Listener, PayloadType};
 use tokio::runtime::{Builder, Handle};
@@ -34,8 +35,9 @@ pub fn serve(connections: usize) -> io::Result<()> {
                 let config = Config::new(payload_type).keep_alive(KEEP_ALIVE);
                 let mut closed = closed.clone();
                 let listener = Listener::bind((Ipv4Addr::new(127, 0, 0, at), 0), config).await?;
-                // All of them may come at once, and from one address: none is to give way.
-                let listener = listener.max_handshakes(connections).graceful_shutdown(async move {
+                // All of them may come at once, from one address, to a machine that has other work: none is to give way.
+                let listener = listener.time_limit(Duration::from_secs(120)).max_handshakes(connections);
+                let listener = listener.graceful_shutdown(async move {
                     let _ = closed.wait_for(|closed| *closed).await;
                 });
                 of_type.push(listener.local_addr());

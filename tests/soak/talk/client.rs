@@ -86,6 +86,8 @@ async fn talk(
     let client = Client::new(config).time_limit(Duration::from_secs(120));
     let (mut stream, _) = client.over(tcp, &uri).await.map_err(io::Error::other)?;
     stream.write_all(ask.encode().as_bytes()).await?;
+    // One that is silent from now on has said at least this.
+    stream.flush().await?;
 
     let mut sent = Check::new(sequence, ask.place);
     let mut parts = 1 + dice.below(measure.parts);
@@ -102,8 +104,8 @@ async fn talk(
             while sent.done < ask.up {
                 let end = sent.done + (ask.up - sent.done).div_ceil(parts);
                 parts = (parts - 1).max(1);
-                send(&mut writer, &mut sent, end).await?;
                 pause().await;
+                send(&mut writer, &mut sent, end).await?;
             }
             writer.shutdown().await
         };
@@ -117,10 +119,10 @@ async fn talk(
     while sent.done < up {
         let end = sent.done + (up - sent.done).div_ceil(parts);
         parts = (parts - 1).max(1);
-        send(&mut stream, &mut sent, end).await?;
+        // Before a part, and not behind the last: a server that closes waits for this end no longer than it may.
         pause().await;
+        send(&mut stream, &mut sent, end).await?;
     }
-    pause().await;
     end(stream, sequence, tally, ask).await
 }
 
