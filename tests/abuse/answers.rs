@@ -30,8 +30,8 @@ fn answer_that_never_ends_is_an_error_at_its_limit_with_bounded_memory() {
             let error = result.expect("it has ended").expect_err("it is no answer");
             assert!(io.given <= HEAD, "{name}: {} bytes were read", io.given);
             assert!(peak <= HEAP, "{name}: {peak} bytes");
-            // One for each read of a body, of which 1 KiB is read.
-            assert!(allocations <= 1200, "{name}: {allocations} allocations");
+            // Of what grows, a line for each chunk of 1 KiB in all, and a runtime; not one for each byte.
+            assert!(allocations <= 600, "{name}: {allocations} allocations");
             if piece == 1 {
                 println!(
                     "{name}: {} bytes read, {peak} bytes of heap, {allocations} allocations; {error}",
