@@ -55,9 +55,9 @@ const SECONDS: u64 = 180;
 const WORKERS: usize = 2;
 
 /// The server's. A silent client lets two of them pass; nobody else is silent for so long.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
-const MEASURE: Measure = Measure { bytes: 64 << 10, pause: Duration::from_secs(6), parts: 6 };
+const MEASURE: Measure = Measure { bytes: 64 << 10, pause: Duration::from_secs(12), parts: 3 };
 
 /// From one look at the memory to the next.
 const LOOK: Duration = Duration::from_secs(3);

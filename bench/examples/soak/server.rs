@@ -17,6 +17,9 @@ use super::{KEEP_ALIVE, WORKERS};
 use crate::alloc::Tracking;
 use crate::process::raise_limit;
 
+/// Of each handshake, and each `close`.
+const LIMIT: Duration = Duration::from_secs(120);
+
 /// So many addresses share the ports there are.
 const ADDRESSES: u8 = 4;
 
@@ -32,11 +35,11 @@ pub fn serve(connections: usize) -> io::Result<()> {
         for payload_type in [PayloadType::Binary, PayloadType::Text] {
             let mut of_type = Vec::new();
             for at in 1..=ADDRESSES {
-                let config = Config::new(payload_type).keep_alive(KEEP_ALIVE);
+                let config = Config::new(payload_type).keep_alive(KEEP_ALIVE).close_timeout(LIMIT);
                 let mut closed = closed.clone();
                 let listener = Listener::bind((Ipv4Addr::new(127, 0, 0, at), 0), config).await?;
                 // All of them may come at once, from one address, to a machine that has other work: none is to give way.
-                let listener = listener.time_limit(Duration::from_secs(120)).max_handshakes(connections);
+                let listener = listener.time_limit(LIMIT).max_handshakes(connections);
                 let listener = listener.graceful_shutdown(async move {
                     let _ = closed.wait_for(|closed| *closed).await;
                 });
