@@ -36,8 +36,6 @@ impl Counts {
 pub struct Script {
     source: Arc<[u8]>,
     at: usize,
-    /// Where the source begins again.
-    again: usize,
     left: u64,
     chunk: usize,
     takes: bool,
@@ -50,22 +48,7 @@ impl Script {
         // Many, so that a copy is one and not a loop.
         let times = (64 * 1024 / source.len().max(1)).max(1);
         let source = source.repeat(times).into();
-        Script {
-            source,
-            at: 0,
-            again: 0,
-            left: u64::MAX,
-            chunk: usize::MAX,
-            takes: true,
-            counts: Arc::default(),
-        }
-    }
-
-    /// Begins with these bytes, once.
-    pub fn after(mut self, beginning: &[u8]) -> Self {
-        self.source = [beginning, &self.source].concat().into();
-        self.again = beginning.len();
-        self
+        Script { source, at: 0, left: u64::MAX, chunk: usize::MAX, takes: true, counts: Arc::default() }
     }
 
     /// Ends after so many bytes.
@@ -130,10 +113,7 @@ impl AsyncRead for Script {
             let part = rest.len().min(n);
             buf.put_slice(&rest[..part]);
             n -= part;
-            this.at += part;
-            if this.at == this.source.len() {
-                this.at = this.again;
-            }
+            this.at = (this.at + part) % this.source.len();
         }
         Poll::Ready(Ok(()))
     }
@@ -188,13 +168,6 @@ pub fn frame(opcode: u8, masked: bool, length: u64, payload: &[u8]) -> Vec<u8> {
     } else {
         out.extend_from_slice(payload);
     }
-    out
-}
-
-/// One that its message goes on behind.
-pub fn fragment(opcode: u8, masked: bool, payload: &[u8]) -> Vec<u8> {
-    let mut out = frame(opcode, masked, payload.len() as u64, payload);
-    out[0] &= 0x7f;
     out
 }
 

@@ -20,7 +20,7 @@ use crate::peers::duplex::{self, Duplex, DuplexVisitor};
 use crate::peers::{Ours, Peer, Raw};
 use crate::progress::Progress;
 use crate::results::{Record, Results};
-use crate::script::{Script, fragment, frame, poll_read};
+use crate::script::{Script, frame, poll_read};
 use crate::stats::Summary;
 use crate::table::{Table, figure};
 
@@ -32,9 +32,6 @@ const LONGEST: Duration = Duration::from_secs(10);
 
 const PINGS: u64 = 100_000;
 const EMPTY: u64 = 1_000_000;
-
-/// Fragments of one byte, of which the payload is counted.
-const TINY: u64 = 256 << 10;
 
 /// What comes, how it is read, and what ours may take for it.
 struct Case {
@@ -70,19 +67,6 @@ fn cases() -> Vec<Case> {
     let pings = Script::new(&ping).ending_after(PINGS * ping.len() as u64);
     let empty = frame(2, true, 0, b"");
     let empty = Script::new(&empty).ending_after(EMPTY * empty.len() as u64);
-    // The message that they go on with begins before them.
-    let opening = fragment(2, true, b"");
-    let fragments = fragment(0, true, b"");
-    let fragments = Script::new(&fragments)
-        .after(&opening)
-        .ending_after(opening.len() as u64 + EMPTY * fragments.len() as u64);
-    let tiny = fragment(0, true, b"x");
-    let tiny =
-        Script::new(&tiny).after(&opening).ending_after(opening.len() as u64 + TINY * tiny.len() as u64);
-    let pongs = frame(10, true, 125, &pattern(125));
-    let pongs = Script::new(&pongs).ending_after(PINGS * pongs.len() as u64);
-    let small_pings = frame(9, true, 0, b"");
-    let small_pings = Script::new(&small_pings).ending_after(PINGS * small_pings.len() as u64);
     let announced = frame(2, true, 60 << 20, &pattern(64 << 10));
     let quiet = Most { reads: u64::MAX, writes: 0, written: 0, heap: 0 };
     let blocks = |wire: u64, block: u64| wire.div_ceil(block) + 1;
@@ -143,42 +127,6 @@ fn cases() -> Vec<Case> {
             units: EMPTY,
             most: Most { reads: blocks(empty.length(), 64 << 10), ..quiet },
             input: empty,
-            buf: 64 << 10,
-            payload: 0,
-        },
-        Case {
-            name: "a million empty fragments",
-            unit: "frame",
-            units: EMPTY,
-            most: Most { reads: blocks(fragments.length(), 64 << 10), ..quiet },
-            input: fragments,
-            buf: 64 << 10,
-            payload: 0,
-        },
-        Case {
-            name: "fragments of 1 byte",
-            unit: "frame",
-            units: TINY,
-            most: Most { reads: blocks(tiny.length(), 64 << 10), ..quiet },
-            input: tiny,
-            buf: 64 << 10,
-            payload: TINY,
-        },
-        Case {
-            name: "flood of Pongs",
-            unit: "Pong",
-            units: PINGS,
-            most: Most { reads: blocks(pongs.length(), 64 << 10), ..quiet },
-            input: pongs,
-            buf: 64 << 10,
-            payload: 0,
-        },
-        Case {
-            name: "flood of empty Pings, a byte at a time",
-            unit: "byte",
-            units: small_pings.length(),
-            most: Most { reads: small_pings.length(), writes: PINGS, written: PINGS * 2, heap: 4 << 10 },
-            input: small_pings.in_pieces(1),
             buf: 64 << 10,
             payload: 0,
         },
