@@ -1,5 +1,5 @@
 //! Many connections at once, for a while: nothing is wrong with a byte, and nothing stays behind. A short one of what
-//! `cargo run --release -p bench -- soak` does for minutes with 10,000.
+//! `cargo run --release -p bench --example soak` does for minutes with 10,000.
 
 // A test binary exports nothing, and casts small numbers.
 #![allow(unreachable_pub, clippy::cast_possible_truncation)]

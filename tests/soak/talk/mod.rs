@@ -1,4 +1,4 @@
-//! Conversations in which every byte is known to both ends, and the ways in which they end. `bench -- soak` has the same.
+//! Conversations in which every byte is known to both ends, and the ways in which they end. The example `soak` of `bench` has the same.
 #![allow(dead_code)]
 
 pub mod ask;
