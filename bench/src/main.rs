@@ -20,6 +20,7 @@ mod memory;
 mod options;
 mod peers;
 mod plain;
+mod process;
 mod progress;
 mod proxy;
 mod report;

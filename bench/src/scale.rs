@@ -8,7 +8,6 @@ pub mod client;
 pub mod server;
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 
@@ -19,6 +18,7 @@ use crate::line::Line;
 use crate::options::Options;
 use crate::peers::duplex::{self, Duplex, DuplexVisitor};
 use crate::peers::{Ours, Peer, Raw};
+use crate::process::raise_limit;
 use crate::progress::Progress;
 use crate::results::{Record, Results};
 use crate::stats::Summary;
@@ -88,19 +88,6 @@ impl Point {
     fn summary(&self, metric: usize) -> Summary {
         Summary::of(&self.figures.iter().map(METRICS[metric].2).collect::<Vec<_>>())
     }
-}
-
-/// As many descriptors as this process may have.
-pub fn raise_limit() -> u64 {
-    rlimit::increase_nofile_limit(u64::MAX).unwrap_or(256)
-}
-
-/// Resident memory of this process, in bytes.
-pub fn rss() -> i64 {
-    let text = fs::read_to_string("/proc/self/smaps_rollup").unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("Rss:"));
-    let kilobytes = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<i64>().ok());
-    kilobytes.unwrap_or_default() * 1024
 }
 
 /// A process that ends with this.

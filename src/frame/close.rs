@@ -121,4 +121,40 @@ mod tests {
             }
         }
     }
+
+    /// All 16.7 million. How a stream takes and answers a Close is shown by `tests/exhaustive`.
+    #[test]
+    fn every_payload_of_up_to_three_bytes_is_parsed_as_sections_5_5_1_and_7_4_say() {
+        let may_be_sent = |code| matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999);
+        assert_eq!(CloseFrame::parse(&[]), Ok(CloseFrame::default()));
+        for octet in 0..=255 {
+            assert_eq!(CloseFrame::parse(&[octet]), Err(Error::ClosePayloadTooShort));
+        }
+        let mut legal = 0;
+        for number in 0..=u16::MAX {
+            let (code, [high, low]) = (CloseCode::from(number), number.to_be_bytes());
+            let expected = match may_be_sent(number) {
+                true => Ok(CloseFrame { code: Some(code), reason: String::new() }),
+                false => Err(Error::CloseCodeInvalid { code }),
+            };
+            assert_eq!(CloseFrame::parse(&[high, low]), expected);
+            for third in 0..=255 {
+                let parsed = CloseFrame::parse(&[high, low, third]);
+                let is_right = match parsed {
+                    Ok(close) => {
+                        legal += 1;
+                        // One byte is text up to 0x7f (RFC 3629).
+                        may_be_sent(number)
+                            && third <= 0x7f
+                            && close.code == Some(code)
+                            && close.reason.as_bytes() == [third]
+                    }
+                    Err(Error::CloseCodeInvalid { code: named }) => named == code && !may_be_sent(number),
+                    Err(error) => error == Error::CloseReasonNotUtf8 && third > 0x7f,
+                };
+                assert!(is_right, "{number} {third:#04x}");
+            }
+        }
+        assert_eq!(legal, 2012 * 128);
+    }
 }

@@ -213,4 +213,36 @@ mod tests {
             assert_eq!(Header::parse(&[octet], Masking::Required, any).is_ok(), legal, "{octet:#04x}");
         }
     }
+
+    /// What a stream makes of them is shown by `tests/exhaustive`.
+    #[test]
+    fn every_two_octets_are_judged_alike_at_every_cut_and_encoded_as_they_came() {
+        let mut legal = 0;
+        for masking in [Masking::Required, Masking::Forbidden, Masking::Optional] {
+            for number in 0..=u16::MAX {
+                let [first, second] = number.to_be_bytes();
+                // The shortest length of its form; a key, should there be one.
+                let octets: &[u8] = match second & 0x7f {
+                    126 => &[0, 126],
+                    127 => &[0, 0, 0, 0, 0, 1, 0, 0],
+                    _ => &[],
+                };
+                let bytes = [&[first, second], octets, &[1, 2, 3, 4]].concat();
+                let whole = Header::parse(&bytes, masking, any);
+                // As soon as enough has come, it is the same whatever follows.
+                for end in 0..=bytes.len() {
+                    let cut = Header::parse(&bytes[..end], masking, any);
+                    assert!(cut == Ok(None) || cut == whole, "{number:#06x} cut at {end}");
+                }
+                let Ok(header) = whole else { continue };
+                let (header, n) = header.expect("nothing is missing");
+                let mut out = [0; MAX_LEN];
+                assert_eq!((header.encode(&mut out), &out[..n]), (n, &bytes[..n]));
+                assert_eq!(encoded_len(header.length, header.key.is_some()), n);
+                legal += 1;
+            }
+        }
+        // Three data opcodes with FIN or without and 128 lengths, three control opcodes with 126; masked, not, and either.
+        assert_eq!(legal, (3 * 2 * 128 + 3 * 126) * (1 + 1 + 2));
+    }
 }

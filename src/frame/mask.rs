@@ -271,4 +271,90 @@ mod tests {
             assert_eq!(out, reference(&data, key));
         }
     }
+
+    /// Up to four of the widest vectors, and around where those are chosen.
+    fn lengths() -> impl Iterator<Item = usize> {
+        (0..=4 * 64).chain(WIDE - 2..=WIDE + 66)
+    }
+
+    const ROTATIONS: [[u8; 4]; 4] = [
+        [0x37, 0xfa, 0x21, 0x3d],
+        [0xfa, 0x21, 0x3d, 0x37],
+        [0x21, 0x3d, 0x37, 0xfa],
+        [0x3d, 0x37, 0xfa, 0x21],
+    ];
+
+    /// What section 5.3 makes of these bytes by each rotation of the key.
+    fn references(data: &[u8]) -> [Vec<u8>; 4] {
+        ROTATIONS.map(|key| reference(data, Key::from(key)))
+    }
+
+    #[test]
+    fn copy_is_the_formula_at_every_alignment_of_both_sides_length_and_rotation_of_the_key() {
+        let data: Vec<u8> = (0..1024_u32).map(|i| (i * 7 + i / 256).to_le_bytes()[0]).collect();
+        let references = references(&data);
+        let (mut from, mut to) = (vec![0; 1200], vec![0; 1200]);
+        let starts = [from.as_ptr().align_offset(64), to.as_ptr().align_offset(64)];
+        let mut cases = 0;
+        for alignment in 0..64 {
+            // Each side against an aligned one, and both together.
+            for (left, right) in [(alignment, 0), (0, alignment), (alignment, alignment)] {
+                let (left, right) = (starts[0] + left, starts[1] + right);
+                from[left..left + data.len()].copy_from_slice(&data);
+                for n in lengths() {
+                    for (key, reference) in ROTATIONS.iter().zip(&references) {
+                        to[right + n] = 0xee;
+                        copy(&from[left..left + n], &mut to[right..right + n], Key::from(*key));
+                        assert!(
+                            to[right..right + n] == reference[..n] && to[right + n] == 0xee,
+                            "{n} at {alignment}"
+                        );
+                        cases += 1;
+                    }
+                }
+            }
+        }
+        println!("{cases} copies");
+    }
+
+    #[test]
+    fn shift_is_the_formula_at_every_alignment_gap_of_a_header_length_and_rotation_of_the_key() {
+        let data: Vec<u8> = (0..1024_u32).map(|i| (i * 7 + i / 256).to_le_bytes()[0]).collect();
+        let references = references(&data);
+        let mut bytes = vec![0; 1200];
+        let start = bytes.as_ptr().align_offset(64);
+        let mut cases = 0;
+        for to in start..start + 64 {
+            // Headers have 2, 4, 6, 8, 10 and 14 octets, and several may come without payload.
+            for gap in 0..=14 {
+                for n in lengths() {
+                    // Each rotation in turn, so that each meets each alignment and each gap.
+                    let turn = (to + gap + n) % 4;
+                    let from = to + gap;
+                    bytes[from..from + n].copy_from_slice(&data[..n]);
+                    bytes[from + n] = 0xee;
+                    shift(&mut bytes, from, to, n, Key::from(ROTATIONS[turn]));
+                    assert!(bytes[to..to + n] == references[turn][..n], "{n} at {to} from {gap} above");
+                    assert_eq!(bytes[from + n], 0xee);
+                    cases += 1;
+                }
+            }
+        }
+        println!("{cases} shifts");
+    }
+
+    #[test]
+    fn every_key_is_rotated_octet_by_octet() {
+        for at in 0..4 {
+            for octet in 0..=255 {
+                let mut key = [1, 2, 3, 4];
+                key[at] = octet;
+                for n in 0..9 {
+                    let mut rotated = key;
+                    rotated.rotate_left(n % 4);
+                    assert_eq!(Key::from(key).rotate(n).octets(), rotated);
+                }
+            }
+        }
+    }
 }

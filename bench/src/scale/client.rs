@@ -12,10 +12,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::runtime::Builder;
 
-use super::{Figures, HANDSHAKE, raise_limit, rss, server};
+use super::{Figures, HANDSHAKE, server};
 use crate::alloc::Tracking;
 use crate::latency::{percentile, round_trip};
 use crate::peers::duplex::{self, Duplex, DuplexVisitor};
+use crate::process::{raise_limit, rss};
 
 /// Bytes of an echo.
 pub const PAYLOAD: usize = 64;

@@ -9,10 +9,11 @@ use fastwebsockets_stream::{Config, Listener, PayloadType, Role};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Builder;
 
-use super::{HANDSHAKE, raise_limit, rss};
+use super::HANDSHAKE;
 use crate::alloc::Tracking;
 use crate::latency::echo;
 use crate::peers::duplex::{self, Duplex, DuplexVisitor};
+use crate::process::{raise_limit, rss};
 
 /// So many addresses share the ports there are.
 pub const ADDRESSES: u8 = 4;

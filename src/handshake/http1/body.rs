@@ -13,21 +13,40 @@ const MAX_TEXT: usize = 1024;
 /// The most that is read for it: chunks can be as short as a byte.
 const MAX_RAW: usize = 16 * 1024;
 
-/// What of the body of a refusal helps: its first KiB, chunks undone.
+/// The longest line before a chunk: it may have extensions, which nobody sends.
+const MAX_LINE: usize = 256;
+
+/// What of the body of a refusal helps: its first KiB, chunks undone. Each octet is gone over once, however it arrives.
 #[derive(Debug)]
 pub(in crate::handshake) struct Excerpt {
     length: Length,
-    raw: Vec<u8>,
+    text: Vec<u8>,
+    /// Whether that is all of the body.
+    is_whole: bool,
+    /// How much has come.
+    raw: usize,
     /// gzip, for instance: then nothing of it can be read.
     encoding: Option<String>,
 }
 
 /// Where a body ends (RFC 9112, section 6.3).
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum Length {
+    /// So much is still to come.
     Known(u64),
-    Chunked,
+    Chunked(Chunk),
     UntilClosed,
+}
+
+/// Where in a chunked body the next octet is (RFC 9112, section 7.1).
+#[derive(Debug)]
+enum Chunk {
+    /// In the line before a chunk, of which this has come.
+    Line(Vec<u8>),
+    /// In a chunk, of which so much is still to come.
+    Data(u64),
+    /// In the two octets behind it, of which so many have come.
+    Behind(usize),
 }
 
 impl Excerpt {
@@ -38,69 +57,96 @@ impl Excerpt {
         let length = if matches!(head.status.as_u16(), 100..=199 | 204 | 304) {
             Length::Known(0)
         } else if headers::has_token(fields, &TRANSFER_ENCODING, "chunked") {
-            Length::Chunked
+            Length::Chunked(Chunk::Line(Vec::new()))
         } else {
             known.map_or(Length::UntilClosed, Length::Known)
         };
-        Excerpt { length, raw: Vec::new(), encoding: headers::encoding(fields).map(headers::excerpt) }
+        let is_whole = matches!(length, Length::Known(0));
+        let encoding = headers::encoding(fields).map(headers::excerpt);
+        Excerpt { length, text: Vec::new(), is_whole, raw: 0, encoding }
     }
 
     /// Takes what has come of the body.
     pub(in crate::handshake) fn receive(&mut self, bytes: &[u8]) {
-        let n = bytes.len().min(MAX_RAW - self.raw.len());
-        self.raw.extend_from_slice(&bytes[..n]);
+        let mut bytes = &bytes[..bytes.len().min(MAX_RAW - self.raw)];
+        self.raw += bytes.len();
+        // Ends: each turn takes an octet at least.
+        while !self.is_whole && !bytes.is_empty() {
+            bytes = match &mut self.length {
+                Length::UntilClosed => {
+                    self.text.extend_from_slice(bytes);
+                    return;
+                }
+                Length::Known(left) => {
+                    let rest = take(&mut self.text, bytes, left);
+                    self.is_whole = *left == 0;
+                    rest
+                }
+                Length::Chunked(chunk) => match chunk.receive(&mut self.text, bytes) {
+                    Some(rest) => rest,
+                    None => {
+                        self.is_whole = true;
+                        return;
+                    }
+                },
+            };
+        }
     }
 
     /// Whether nothing more that comes would be shown.
     pub(in crate::handshake) fn is_complete(&self) -> bool {
-        let (text, is_whole) = self.undo();
-        is_whole || self.encoding.is_some() || text.len() >= MAX_TEXT || self.raw.len() == MAX_RAW
+        self.is_whole || self.encoding.is_some() || self.text.len() >= MAX_TEXT || self.raw == MAX_RAW
     }
 
     /// What has come; or how it is encoded, where that hides it.
     pub(in crate::handshake) fn finish(self) -> Result<Vec<u8>, String> {
-        let mut text = self.undo().0;
+        let mut text = self.text;
         text.truncate(MAX_TEXT);
         match self.encoding {
             Some(encoding) if !text.is_empty() => Err(encoding),
             _ => Ok(text),
         }
     }
-
-    /// The body so far, and whether that is all of it.
-    fn undo(&self) -> (Vec<u8>, bool) {
-        match self.length {
-            Length::Known(length) => {
-                let whole = usize::try_from(length).ok().filter(|length| *length <= self.raw.len());
-                (self.raw[..whole.unwrap_or(self.raw.len())].to_vec(), whole.is_some())
-            }
-            Length::Chunked => undo_chunks(&self.raw),
-            Length::UntilClosed => (self.raw.clone(), false),
-        }
-    }
 }
 
-/// RFC 9112, section 7.1. What breaks its rules ends the body.
-fn undo_chunks(mut raw: &[u8]) -> (Vec<u8>, bool) {
-    let mut text = Vec::new();
-    // Ends: each turn takes at least the two octets of a line.
-    loop {
-        let (line, length) = match httparse::parse_chunk_size(raw) {
-            Ok(httparse::Status::Complete((_, 0))) | Err(_) => return (text, true),
-            Ok(httparse::Status::Complete(chunk)) => chunk,
-            Ok(httparse::Status::Partial) => return (text, false),
-        };
-        let rest = &raw[line..];
-        let Some(length) = usize::try_from(length).ok().filter(|length| *length <= rest.len()) else {
-            text.extend_from_slice(rest);
-            return (text, false);
-        };
-        text.extend_from_slice(&rest[..length]);
-        raw = match &rest[length..] {
-            [b'\r', b'\n', next @ ..] => next,
-            [] | [b'\r'] => return (text, false),
-            _ => return (text, true),
-        };
+/// Moves as much to `text` as is left of it; returns the rest.
+fn take<'a>(text: &mut Vec<u8>, bytes: &'a [u8], left: &mut u64) -> &'a [u8] {
+    let n = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
+    *left -= n as u64;
+    text.extend_from_slice(&bytes[..n]);
+    &bytes[n..]
+}
+
+impl Chunk {
+    /// Takes a part of the bytes, and returns the rest; `None` at the end of the body. What breaks its rules ends it, too.
+    fn receive<'a>(&mut self, text: &mut Vec<u8>, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        match self {
+            Chunk::Line(line) => {
+                let end = bytes.iter().position(|octet| *octet == b'\n').map_or(bytes.len(), |at| at + 1);
+                line.extend_from_slice(&bytes[..end]);
+                match httparse::parse_chunk_size(line) {
+                    Ok(httparse::Status::Complete((_, 0))) | Err(_) => return None,
+                    Ok(httparse::Status::Complete((_, length))) => *self = Chunk::Data(length),
+                    Ok(httparse::Status::Partial) if line.len() > MAX_LINE => return None,
+                    Ok(httparse::Status::Partial) => {}
+                }
+                Some(&bytes[end..])
+            }
+            Chunk::Data(left) => {
+                let rest = take(text, bytes, left);
+                if *left == 0 {
+                    *self = Chunk::Behind(0);
+                }
+                Some(rest)
+            }
+            Chunk::Behind(come) => {
+                if bytes[0] != b"\r\n"[*come] {
+                    return None;
+                }
+                *self = if *come == 0 { Chunk::Behind(1) } else { Chunk::Line(Vec::new()) };
+                Some(&bytes[1..])
+            }
+        }
     }
 }
 
