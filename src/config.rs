@@ -163,7 +163,9 @@ impl Config {
     /// Gives up a write, flush or shutdown that has waited this long while no byte moved in either direction.
     /// Default: never.
     ///
-    /// It fails with an error of kind `TimedOut`, and so ends the writing; what has arrived can still be read. Any byte
+    /// It fails with an error of kind `TimedOut`, and so ends the writing; what has arrived can still be read. The same limit holds
+    /// for what was accepted and waits to leave while nothing but a read does: a Pong, a Ping, the rest of a frame. Then the next
+    /// call of the writer has the error, and the read goes on, for as long as [`keep_alive`](Self::keep_alive) lets it. Any byte
     /// that the transport takes or brings begins the time anew. It cannot tell a path that is dead from a peer that has
     /// paused and reads again a minute later. That is why there is no default, and why it should be longer than the
     /// longest pause of an honest peer. Zero counts as 1 ms.

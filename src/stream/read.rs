@@ -3,6 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::runtime::Handle;
@@ -100,26 +101,38 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         if was_blocked || !self.connection.is_blocked() {
             self.push_for_reader(cx);
         }
+        let stalls = if self.connection.watches_push() { self.watch_push(polled.is_pending()) } else { None };
         if polled.is_ready() {
             self.wakers.unpark_reader();
             return polled;
         }
         if let Some(now) = watched {
             self.connection.pushed(now);
-            self.wait_for_silence(cx);
+        }
+        let silence = watched.and_then(|_| self.connection.silence_deadline());
+        if let Some(deadline) = silence.into_iter().chain(stalls).min()
+            // The timer has the waker, too. If it is over by now, the next poll will see it.
+            && self.timers.poll_silence(cx, deadline).is_ready()
+        {
+            self.wakers.yield_now(cx.waker());
         }
         // The transport's read side has this waker; a writer that keeps something wakes it too.
         self.wakers.park_reader(cx.waker());
         Poll::Pending
     }
 
-    /// The timer has the waker, too. If it is over by now, the next poll will see it.
-    fn wait_for_silence(&mut self, cx: &mut Context<'_>) {
-        if let Some(deadline) = self.connection.silence_deadline()
-            && self.timers.poll_silence(cx, deadline).is_ready()
-        {
-            self.wakers.yield_now(cx.waker());
+    /// Until when a read may wait while something that has yet to leave does not.
+    #[cold]
+    fn watch_push(&mut self, waits: bool) -> Option<Instant> {
+        if !waits {
+            self.connection.push_ends();
+            return None;
         }
+        let deadline = self.connection.push_waits(now);
+        if !self.connection.is_writing() {
+            self.wakers.wake_writer();
+        }
+        deadline
     }
 
     /// Reads ahead until there is a byte of payload, or the end.

@@ -288,3 +288,59 @@ async fn response_that_stalls_while_half_closed_is_timed_out() {
         assert_eq!(stream.flush().await.unwrap_err().kind(), ErrorKind::BrokenPipe);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_to_leave_with_a_read_alone_stalls_too_and_the_writer_hears_of_it() {
+    for role in ROLES {
+        let (mut stream, mock) = stream(role, config());
+        let (reader, writer) = (Task::default(), Task::default());
+        keep(&mut stream, &mock);
+        assert!(reader.read(&mut stream, 100).is_pending());
+        assert!(!pass(&reader, LIMIT - MOMENT).await);
+        assert!(pass(&reader, 2 * MOMENT).await);
+        assert!(reader.read(&mut stream, 100).is_pending(), "reading goes on");
+        mock.feed(&wire::data(role, b"came"));
+        assert_eq!(ok(reader.read(&mut stream, 100)), b"came");
+        let error = err(writer.write(&mut stream, b"more"));
+        assert_eq!(
+            (error.kind(), rule(&error)),
+            (ErrorKind::TimedOut, &Error::StallTimedOut),
+            "{}",
+            name(role)
+        );
+        assert_eq!(err(writer.write(&mut stream, b"more")).kind(), ErrorKind::BrokenPipe);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn read_that_waits_with_what_has_not_left_counts_from_the_last_byte_that_moved() {
+    for role in ROLES {
+        let (mut stream, mock) = stream(role, config());
+        let task = Task::default();
+        keep(&mut stream, &mock);
+        assert!(task.read(&mut stream, 100).is_pending());
+        for _ in 0..3 {
+            pass(&task, LIMIT - MOMENT).await;
+            mock.set_room(1);
+            assert!(task.read(&mut stream, 100).is_pending());
+        }
+        mock.set_room(usize::MAX);
+        assert!(task.read(&mut stream, 100).is_pending());
+        pass(&task, 3 * LIMIT).await;
+        assert!(task.read(&mut stream, 100).is_pending(), "nothing waits with it any more");
+        ok(task.write(&mut stream, b"more"));
+        ok(task.flush(&mut stream));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn ping_that_cannot_leave_ends_the_read_after_the_stall_and_a_silence() {
+    for role in ROLES {
+        let (mut stream, mock) = stream(role, binary().stall_timeout(LIMIT).keep_alive(LIMIT / 2));
+        mock.set_room(1);
+        let before = Instant::now();
+        let error = timeout(4 * LIMIT, stream.read_u8()).await.expect("it ends").unwrap_err();
+        assert_eq!(*rule(&error), Error::KeepAliveTimedOut, "{}", name(role));
+        assert_eq!(before.elapsed().as_secs(), (LIMIT / 2 + LIMIT + LIMIT / 2).as_secs());
+    }
+}

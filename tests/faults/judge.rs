@@ -133,10 +133,9 @@ fn judge_direction(plan: &Plan, end: usize, reader: &Report, writer: &Report) ->
     })
 }
 
-/// Only one who has sent its Close may wait longer than the stream's own limits, and only for a peer that says nothing. Or
-/// one whose Ping is stuck: keep-alive counts from when that has left, and a stall timeout is for calls of the writer.
+/// Only one who has sent its Close may wait longer than the stream's own limits, and only for a peer that says nothing.
 fn judge_waiting(plan: &Plan, end: usize, report: &Report, network: &Network) -> Result<(), String> {
     let is_silent = network.happened == Some(Fate::Silence) || plan.users[1 - end] == User::Stalls;
-    let may_wait = (report.ended && is_silent) || network.is_stuck(end);
+    let may_wait = report.ended && is_silent;
     ensure(!report.gave_up || may_wait, || format!("no limit has ended the wait of end {end}"))
 }

@@ -93,12 +93,6 @@ impl Network {
         (network, links)
     }
 
-    /// Whether nothing more can leave this end, because what has left is stuck.
-    pub fn is_stuck(&self, end: usize) -> bool {
-        let way = &self.ways[end];
-        self.happened == Some(Fate::Silence) && way.len == way.traits.window
-    }
-
     fn strike(&mut self, fate: Fate) {
         self.happened = Some(fate);
         for way in &mut self.ways {

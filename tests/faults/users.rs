@@ -60,8 +60,7 @@ pub struct Report {
 
 pub type Told = Rc<RefCell<Report>>;
 
-/// A program's own patience with a peer that has gone silent, where no limit of the stream's holds: after this end's Close; and
-/// while its Ping cannot leave, see `judge`.
+/// A program's own patience with a peer that has gone silent, where no limit of the stream's holds: after this end's Close.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// The bytes of each end, never the same twice in a row.

@@ -33,8 +33,17 @@ struct Times {
     phase: Phase,
     /// When the phase ends, if time ends it.
     deadline: Option<Instant>,
-    /// Since when nothing has moved while the writer waits, see [`Config::stall_timeout`](crate::Config::stall_timeout).
-    still_since: Option<Instant>,
+    /// Since when nothing has moved while each of them waits for the transport's write side, see
+    /// [`Config::stall_timeout`](crate::Config::stall_timeout).
+    still_since: [Option<Instant>; 2],
+}
+
+/// Who waits for the transport's write side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waiter {
+    /// A read, with something that has yet to leave: perhaps nobody else will see to that.
+    Reader,
+    Writer,
 }
 
 /// What stands for an interval that no clock can hold.
@@ -95,25 +104,26 @@ impl Clock {
     /// A byte has moved.
     #[inline]
     pub(super) fn moved(&mut self, now: impl FnOnce() -> Instant) {
-        if let Some(since) = self.0.as_mut().and_then(|times| times.still_since.as_mut()) {
-            *since = now();
+        if let Some(times) = self.0.as_mut().filter(|times| times.still_since != [None; 2]) {
+            let now = now();
+            times.still_since.iter_mut().flatten().for_each(|since| *since = now);
         }
     }
 
-    pub(super) fn still_since(&self) -> Option<Instant> {
-        self.0.as_ref()?.still_since
+    pub(super) fn still_since(&self, who: Waiter) -> Option<Instant> {
+        self.0.as_ref()?.still_since[who as usize]
     }
 
-    /// The writer waits, and nothing has moved since then.
-    pub(super) fn start_stall(&mut self, since: Instant) {
-        self.0.get_or_insert_default().still_since = Some(since);
+    /// It waits, and nothing has moved since then.
+    pub(super) fn start_stall(&mut self, who: Waiter, since: Instant) {
+        self.0.get_or_insert_default().still_since[who as usize] = Some(since);
     }
 
-    /// The writer does not wait.
+    /// It does not wait.
     #[inline]
-    pub(super) fn stop_stall(&mut self) {
+    pub(super) fn stop_stall(&mut self, who: Waiter) {
         if let Some(times) = &mut self.0 {
-            times.still_since = None;
+            times.still_since[who as usize] = None;
         }
     }
 }

@@ -1,8 +1,9 @@
-//! The calls of the writer, and the time limit of one that waits while nothing moves.
+//! The calls of the writer, and the time limit of whoever waits for the transport's write side while nothing moves.
 
 use std::time::{Duration, Instant};
 
 use super::Connection;
+use super::clock::Waiter;
 use crate::Error;
 
 /// What a call of the writer that has to wait is to do.
@@ -35,13 +36,13 @@ impl Connection {
     /// A write has ended, and was accepted or not.
     pub(crate) fn write_ends(&mut self, accepted: bool) {
         self.departure.write_is_over(accepted);
-        self.clock.stop_stall();
+        self.clock.stop_stall(Waiter::Writer);
     }
 
     /// A call of the writer has ended.
     pub(crate) fn call_ends(&mut self) {
         self.departure.call_is_over();
-        self.clock.stop_stall();
+        self.clock.stop_stall(Waiter::Writer);
     }
 
     /// A flush has put everything where it belongs.
@@ -53,18 +54,53 @@ impl Connection {
     /// A call of the writer has to wait: for how long it may. Asks for the time only where there is a limit.
     pub(crate) fn call_waits(&mut self, now: impl FnOnce() -> Instant) -> Stalled {
         self.departure.call_is_pending();
+        let stalled = self.wait(Waiter::Writer, now);
+        if matches!(stalled, Stalled::Now(_)) {
+            self.call_ends();
+        }
+        stalled
+    }
+
+    /// Whether a read that waits is to be told of here.
+    #[inline]
+    pub(crate) fn watches_push(&self) -> bool {
+        self.config.stall_limit().is_some()
+    }
+
+    /// A read waits, and has pushed: for how long what has not left may wait with it. If that is over, the writer is to hear of it.
+    pub(crate) fn push_waits(&mut self, now: impl FnOnce() -> Instant) -> Option<Instant> {
+        if !self.is_writing() || !self.must_transmit() {
+            self.push_ends();
+            return None;
+        }
+        match self.wait(Waiter::Reader, now) {
+            Stalled::Never => None,
+            Stalled::At(deadline) => Some(deadline),
+            Stalled::Now(error) => {
+                self.push_ends();
+                self.owe(error.into());
+                None
+            }
+        }
+    }
+
+    /// No read waits, or nothing waits with it.
+    pub(crate) fn push_ends(&mut self) {
+        self.clock.stop_stall(Waiter::Reader);
+    }
+
+    fn wait(&mut self, who: Waiter, now: impl FnOnce() -> Instant) -> Stalled {
         let Some(limit) = self.config.stall_limit() else { return Stalled::Never };
         let now = now();
-        // A writer that waits is woken in time. So far beyond it none has waited, and this one has just begun to.
+        // Who waits is woken in time. So far beyond it nobody has waited, and this one has just begun to.
         let latest = limit.saturating_add(limit.min(LATE));
         let fresh = |since: &Instant| now.saturating_duration_since(*since) <= latest;
-        let since = self.clock.still_since().filter(fresh).unwrap_or(now);
-        self.clock.start_stall(since);
+        let since = self.clock.still_since(who).filter(fresh).unwrap_or(now);
+        self.clock.start_stall(who, since);
         match since.checked_add(limit) {
             None => Stalled::Never,
             Some(deadline) if now < deadline => Stalled::At(deadline),
             Some(_) => {
-                self.call_ends();
                 self.fail_writing();
                 Stalled::Now(Error::StallTimedOut)
             }
