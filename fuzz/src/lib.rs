@@ -1,14 +1,32 @@
-//! What the fuzz targets share: see README.md.
+//! What the fuzz targets do: see README.md.
 
 #![allow(missing_docs)]
 
-pub mod alloc;
-pub mod input;
-pub mod line;
-pub mod oracle;
-pub mod peers;
+pub mod ends;
+pub mod hostile;
 pub mod reading;
-pub mod rules;
-pub mod script;
-pub mod task;
-pub mod utf8;
+pub mod user;
+pub mod writing;
+
+/// The model of `tests/contract/random`, as it is there, with other dice.
+#[path = "../../tests/contract/random"]
+#[allow(dead_code, unused_imports, clippy::unwrap_used)]
+mod random {
+    #[path = "../../../fuzz/src/ends/dice.rs"]
+    pub mod dice;
+    mod end;
+    mod lane;
+    mod model;
+    mod net;
+    pub mod plan;
+    mod raw;
+    pub mod shorten;
+    mod tap;
+    pub mod world;
+}
+
+#[path = "../../tests/contract/support"]
+#[allow(dead_code, clippy::unwrap_used)]
+mod support {
+    pub mod wire;
+}

@@ -3,8 +3,9 @@
 
 #![no_main]
 
-use fuzz::input::Input;
-use fuzz::{alloc, reading};
+use fuzz::reading;
+use kit::alloc;
+use kit::input::Input;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let case = reading::Case::draw(&mut Input::new(data));

@@ -195,10 +195,9 @@ impl Line {
             return Poll::Ready(Ok(()));
         }
         let n = self.arrived.len().min(buf.remaining()).min(step.unwrap_or(usize::MAX));
-        for octet in self.arrived.drain(..n) {
-            buf.put_slice(&[octet]);
-            self.read.push(octet);
-        }
+        let octets: Vec<u8> = self.arrived.drain(..n).collect();
+        buf.put_slice(&octets);
+        self.read.extend(octets);
         Poll::Ready(Ok(()))
     }
 }

@@ -49,13 +49,13 @@ impl<'a> Input<'a> {
     /// A length: mostly short, now and then beside one of the limits that the stream has.
     pub fn length(&mut self) -> usize {
         match self.byte() {
-            n @ 0..=199 => usize::from(n % 24),
-            200..=219 => 120 + self.below(12),
-            220..=239 => self.below(1200),
-            240..=245 => 4090 + self.below(12),
-            246..=249 => 16_370 + self.below(40),
-            250..=253 => 65_520 + self.below(40),
-            _ => 262_130 + self.below(40),
+            n @ 0..=219 => usize::from(n % 24),
+            220..=235 => 120 + self.below(12),
+            236..=249 => self.below(1200),
+            250..=252 => 4090 + self.below(12),
+            253 => 16_370 + self.below(40),
+            254 => 65_520 + self.below(40),
+            255 => 262_130 + self.below(40),
         }
     }
 }
