@@ -83,6 +83,8 @@ pub struct Seen {
     began: bool,
     own_code: Option<u16>,
     discards: bool,
+    /// The writing half has gone without a word.
+    forgot: bool,
     /// The writer has been told that something went wrong.
     write_told: bool,
     /// And what the transport itself has said.
@@ -326,6 +328,7 @@ impl Run {
                 self.seen.began = true;
                 self.note_own_code(Some(if self.seen.tail.is_empty() { 1000 } else { 1007 }));
             }
+            self.seen.forgot = forgets;
             self.user.drop_writer(forgets);
         }
     }

@@ -3,6 +3,7 @@
 #![allow(missing_docs)]
 
 pub mod ends;
+pub mod handshake;
 pub mod hostile;
 pub mod reading;
 pub mod user;

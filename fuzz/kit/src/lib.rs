@@ -3,6 +3,7 @@
 #![allow(missing_docs)]
 
 pub mod alloc;
+pub mod http;
 pub mod input;
 pub mod line;
 pub mod oracle;

@@ -276,6 +276,6 @@ impl Run {
         let same = ping.map(|ping| &ping.payload) == pong.map(|pong| &pong.payload);
         assert!(same, "4.1: the latest Ping is not answered");
         assert!(self.seen.write_told || self.all_left(), "bytes are lost without a word");
-        assert_eq!(self.out.of_kind(8).count(), 1, "5.1: one Close");
+        assert!(self.out.close.is_some() || self.seen.forgot, "5.1: no Close was sent");
     }
 }
