@@ -45,6 +45,8 @@ pub fn draw(input: &mut Input<'_>, masks: bool, is_text: bool) -> Vec<u8> {
         if input.is_over() {
             break;
         }
+        // One that is large is enough.
+        let most = if wire.len() < 10_000 { 70_000 } else { 24 };
         let key = masks.then(|| [input.byte(), 0x21, 0, 0x80]);
         let kind = input.byte();
         match kind {
@@ -53,7 +55,7 @@ pub fn draw(input: &mut Input<'_>, masks: bool, is_text: bool) -> Vec<u8> {
                 let fin = kind & 1;
                 let opcode = if in_message { 0 } else { data };
                 in_message = fin == 0;
-                let len = input.length();
+                let len = input.length().min(most);
                 let mut payload = if is_text { text(kind.into(), len) } else { input.take(len).to_vec() };
                 if kind & 2 == 0 && !is_text {
                     payload.resize(len, kind);

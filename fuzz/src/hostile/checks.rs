@@ -11,11 +11,17 @@ use super::Run;
 type Polled<T> = Poll<io::Result<T>>;
 
 impl Run {
-    /// Follows both directions to where they are.
-    pub fn look_at_the_wire(&mut self) {
+    /// Follows what has come in to where it is.
+    fn look_in(&mut self) {
         let line = self.line.borrow();
         self.inn.push(&line.read[self.read_seen..]);
         self.read_seen = line.read.len();
+    }
+
+    /// Follows both directions to where they are.
+    pub fn look_at_the_wire(&mut self) {
+        self.look_in();
+        let line = self.line.borrow();
         let pongs = self.out.of_kind(10).count();
         let frames = self.out.frames.len();
         let payload = self.out.payload.len();
@@ -137,6 +143,8 @@ impl Run {
     }
 
     pub fn after_write(&mut self, bytes: &[u8], polled: Polled<usize>) -> bool {
+        // Where nobody reads any more, the writer does.
+        self.look_in();
         match polled {
             Poll::Pending => return false,
             Poll::Ready(Ok(n)) => {
