@@ -2,9 +2,10 @@
 
 use std::io::IoSlice;
 
+use crate::buffer::Buffer;
 use crate::frame::header::{self, MAX_CONTROL_PAYLOAD};
 use crate::frame::{Header, Key, mask};
-use crate::{OpCode, PayloadType, Role};
+use crate::{OpCode, Role};
 
 /// The longest control frame.
 pub(crate) const MAX_CONTROL_FRAME: usize = 2 + 4 + MAX_CONTROL_PAYLOAD;
@@ -12,17 +13,16 @@ pub(crate) const MAX_CONTROL_FRAME: usize = 2 + 4 + MAX_CONTROL_PAYLOAD;
 /// The sending half of the protocol.
 pub(crate) struct Encoder {
     role: Role,
-    opcode: OpCode,
     /// The key of a frame that the transport refused; as octets, which need no padding.
     refused: Option<[u8; 4]>,
 }
 
 impl Encoder {
-    pub(crate) fn new(role: Role, payload_type: PayloadType) -> Self {
+    pub(crate) fn new(role: Role) -> Self {
         if role == Role::Client {
             Key::forget_those_of_a_parent();
         }
-        Encoder { role, opcode: payload_type.into(), refused: None }
+        Encoder { role, refused: None }
     }
 
     #[inline]
@@ -42,7 +42,7 @@ impl Encoder {
     /// A frame that was refused may be offered again, and then it is the same to the last byte: some transports
     /// (those of OpenSSL) have put aside what they refused, and go on with that.
     #[inline(always)]
-    pub(crate) fn data_header(&mut self, length: usize) -> Header {
+    pub(crate) fn data_header(&mut self, opcode: OpCode, length: usize) -> Header {
         let key = match self.refused {
             None => self.key(),
             refused => {
@@ -50,7 +50,7 @@ impl Encoder {
                 refused.map(Key::from)
             }
         };
-        Header { fin: true, opcode: self.opcode, key, length: length as u64 }
+        Header { fin: true, opcode, key, length: length as u64 }
     }
 
     /// The transport has taken nothing of the frame with this header.
@@ -85,6 +85,39 @@ impl Encoder {
     fn key(&self) -> Option<Key> {
         self.masks().then(Key::fresh)
     }
+}
+
+/// Writes a header and the first `length` bytes of payload to the start of `out`, and returns how much that is.
+#[inline(always)]
+pub(crate) fn write_frame(
+    header: &Header,
+    payload: &(impl Body + ?Sized),
+    length: usize,
+    out: &mut [u8],
+) -> usize {
+    let n = header.encode(out);
+    payload.copy(0, &mut out[n..n + length], header.key);
+    n + length
+}
+
+/// What is left of a frame of which the transport has a part: `stage`, which is wire bytes, then the payload from `staged` on.
+pub(crate) fn rest_of_frame(
+    header: &Header,
+    stage: &[u8],
+    payload: &(impl Body + ?Sized),
+    staged: usize,
+) -> (Buffer, usize) {
+    let length = stage.len() + payload.len() - staged;
+    let rest = Buffer::filled(length, |at, mut out| {
+        let here = &stage[at.min(stage.len())..];
+        let n = here.len().min(out.len());
+        out[..n].copy_from_slice(&here[..n]);
+        out = &mut out[n..];
+        if !out.is_empty() {
+            payload.copy(staged + (at + n - stage.len()), out, header.key);
+        }
+    });
+    (rest, length)
 }
 
 /// The payload of a frame, wherever its bytes are.

@@ -1,18 +1,18 @@
-//! The type, and the ways in and out. This is the only module that knows about `Context`.
+//! The type, and the ways in and out: a connection with a transport, wakers and timers. This is the only module that
+//! knows about `Context`.
 
 #[cfg(feature = "fastwebsockets")]
 mod adopt;
 mod close;
 mod departure;
-mod keep_alive;
+mod input;
 mod parts;
 mod push;
 mod read;
-mod refusal;
 #[cfg(any(feature = "listener", feature = "connect"))]
 mod socket;
 mod split;
-mod stall;
+mod timer;
 mod transport;
 mod wake;
 #[cfg(feature = "fastwebsockets")]
@@ -20,26 +20,21 @@ mod websocket;
 mod write;
 
 use std::fmt;
-use std::io;
-use std::num::NonZeroU16;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::protocol::{Closing, Decoder, Encoder, Output};
-use crate::{CloseFrame, Config, Error, PayloadType, Role};
+use crate::protocol::connection::Received;
+use crate::protocol::{Connection, Region};
+use crate::{CloseFrame, Config, PayloadType, Role};
 
 #[cfg(all(feature = "http2", any(feature = "upgrade", feature = "connect")))]
 pub(crate) use departure::Departed;
-use departure::Departure;
-use keep_alive::KeepAlive;
+use input::Input;
 pub use parts::Parts;
-use push::{Sink, Unflushed};
-use read::Input;
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReuniteError};
-use stall::Stall;
+use timer::Timers;
 use transport::Transport;
 use wake::Wakers;
-use write::Tail;
 
 /// A WebSocket as a byte stream.
 ///
@@ -100,96 +95,15 @@ use write::Tail;
 /// follow with other data. A dropped flush or shutdown goes on when it is called again.
 pub struct WebSocketStream<S> {
     io: Transport<S>,
-    config: Config,
-    /// Bytes from the transport become payload in `decoder`; what a caller had no room for waits in `input`.
-    decoder: Decoder,
+    connection: Connection,
+    /// Payload that a caller had no room for.
     input: Input,
-    end: End,
-    peer_close: Option<CloseFrame>,
-    /// Writes become frames in `encoder`; what the transport has not taken waits in `output`.
-    encoder: Encoder,
-    output: Output,
-    tail: Tail,
-    sink: Sink,
-    /// Bytes that a write had accepted were waiting, here or for a flush, when the transport failed.
-    data_lost: bool,
-    /// An error of the transport's write side that the reader met.
-    unreported: Option<io::Error>,
-    unflushed: Unflushed,
-    closing: Closing,
-    /// The code of this end's Close, if it has come before the peer's; perhaps [`UNKNOWN_CODE`].
-    first_code: Option<NonZeroU16>,
     wakers: Wakers,
-    keep_alive: KeepAlive,
-    stall: Stall,
-    departure: Departure,
+    timers: Timers,
     /// What dropping it does; a pointer, because `Drop` can know no more of `S` than the type does.
     depart: fn(&mut Self),
-    /// After both Closes, the end of the stream waits for the transport's, see [`Self::linger`].
+    /// After both Closes, the end of the stream waits for the transport's, see [`Self::poll_linger`].
     lingers: bool,
-}
-
-/// For a Close that an adopted socket has sent.
-const UNKNOWN_CODE: NonZeroU16 = NonZeroU16::MAX;
-
-/// The reading side.
-#[derive(Debug)]
-enum End {
-    Open,
-    /// `close` has begun: payload is thrown away.
-    Discarding,
-    /// The peer's Close: reads return 0 bytes.
-    Closed,
-    /// Reads fail: with `error` once, then with its kind.
-    Failed {
-        error: Option<io::Error>,
-        kind: io::ErrorKind,
-        ends_writes: bool,
-    },
-}
-
-impl End {
-    fn failed(error: io::Error, ends_writes: bool) -> Self {
-        End::Failed { kind: error.kind(), error: Some(error), ends_writes }
-    }
-
-    /// What a read returns that finds nothing left.
-    fn take_error(&mut self) -> Option<io::Error> {
-        match self {
-            End::Open | End::Discarding | End::Closed => None,
-            End::Failed { error, kind, .. } => Some(error.take().unwrap_or_else(|| io::Error::from(*kind))),
-        }
-    }
-
-    /// The same for somebody who is told beside the reader.
-    fn copy_error(&self) -> Option<io::Error> {
-        let End::Failed { error, kind, .. } = self else { return None };
-        let rule = error.as_ref().and_then(|error| error.get_ref()?.downcast_ref::<Error>());
-        Some(match (rule, error) {
-            (Some(rule), _) => rule.clone().into(),
-            // An error of the transport's cannot be had twice.
-            (None, Some(error)) => io::Error::new(*kind, error.to_string()),
-            (None, None) => io::Error::from(*kind),
-        })
-    }
-
-    /// Whether the error, if it failed, has been returned.
-    fn has_been_told(&self) -> bool {
-        matches!(self, End::Failed { error: None, .. })
-    }
-
-    /// Whether more may come.
-    fn is_open(&self) -> bool {
-        matches!(self, End::Open | End::Discarding)
-    }
-
-    fn is_failed(&self) -> bool {
-        matches!(self, End::Failed { .. })
-    }
-
-    fn ends_writes(&self) -> bool {
-        matches!(self, End::Failed { ends_writes: true, .. })
-    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
@@ -222,44 +136,35 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     /// # }
     /// ```
     pub fn from_transport(transport: S, role: Role, read_ahead: impl AsRef<[u8]>, config: Config) -> Self {
-        let mut stream = Self::start(transport, role, config);
-        stream.ingest(read_ahead.as_ref().to_vec());
-        stream
+        let mut connection = Connection::new(role, config);
+        let input = ingest(&mut connection, read_ahead.as_ref().to_vec());
+        Self::start(transport, connection, input)
     }
 
-    /// Decodes bytes that came before the stream was made, as if they had just been read.
-    fn ingest(&mut self, mut wire: Vec<u8>) {
-        if !wire.is_empty() {
-            let payload = self.decode(&mut wire, None);
-            self.input = Input::new(wire.into(), payload);
-        }
-    }
-
-    fn start(io: S, role: Role, config: Config) -> Self {
+    fn start(io: S, connection: Connection, input: Input) -> Self {
         WebSocketStream {
             io: Transport::new(io),
-            decoder: Decoder::new(role, &config),
-            input: Input::default(),
-            end: End::Open,
-            peer_close: None,
-            encoder: Encoder::new(role, config.payload_type),
-            output: Output::default(),
-            tail: Tail::default(),
-            sink: Sink::Open,
-            data_lost: false,
-            unreported: None,
-            unflushed: Unflushed::default(),
-            closing: Closing::Open,
-            first_code: None,
+            connection,
+            input,
             wakers: Wakers::default(),
-            keep_alive: KeepAlive::default(),
-            stall: Stall::default(),
-            departure: Departure::default(),
+            timers: Timers::default(),
             depart: Self::depart,
             lingers: false,
-            config,
         }
     }
+}
+
+/// Has a connection receive bytes that came before there was a stream, as if they had just been read.
+fn ingest(connection: &mut Connection, mut wire: Vec<u8>) -> Input {
+    if wire.is_empty() {
+        return Input::default();
+    }
+    let discards = connection.is_discarding();
+    let mut region = Region::new(&mut wire);
+    // There is no transport yet that could take the answers.
+    while connection.receive(&mut region) == Received::Part {}
+    let payload = if discards { 0 } else { region.written() };
+    Input::new(wire.into(), payload)
 }
 
 impl<S> WebSocketStream<S> {
@@ -267,22 +172,22 @@ impl<S> WebSocketStream<S> {
     ///
     /// Payload that came before it may still be waiting to be read.
     pub fn is_closed(&self) -> bool {
-        self.closing.has_received()
+        self.connection.is_closed()
     }
 
     /// The peer's Close, once it has been read.
     pub fn peer_close(&self) -> Option<&CloseFrame> {
-        self.peer_close.as_ref()
+        self.connection.peer_close()
     }
 
     /// Which end of the connection this is.
     pub fn role(&self) -> Role {
-        self.encoder.role()
+        self.connection.role()
     }
 
     /// Which data messages carry the bytes.
     pub fn payload_type(&self) -> PayloadType {
-        self.config.payload_type
+        self.connection.config().payload_type
     }
 
     /// The transport.
@@ -300,16 +205,9 @@ impl<S> WebSocketStream<S> {
 
 impl<S> fmt::Debug for WebSocketStream<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WebSocketStream")
-            .field("role", &self.role())
-            .field("config", &self.config)
-            .field("closing", &self.closing)
-            .field("peer_close", &self.peer_close)
-            .field("reading", &self.end)
-            .field("writing", &self.sink)
-            .field("unread", &self.input.as_slice().len())
-            .field("unsent", &self.output.len())
-            .finish_non_exhaustive()
+        let mut debug = f.debug_struct("WebSocketStream");
+        self.connection.debug(&mut debug);
+        debug.field("unread", &self.input.len()).finish_non_exhaustive()
     }
 }
 

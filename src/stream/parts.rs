@@ -1,21 +1,13 @@
-//! Taking a stream apart in any state, and putting it together again.
+//! Taking a stream apart in any carried, and putting it together again.
 
 use std::fmt;
-use std::io;
-use std::num::NonZeroU16;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::departure::Departure;
-use super::keep_alive::KeepAlive;
-use super::push::{Sink, Unflushed};
-use super::stall::Stall;
-use super::write::Tail;
-use super::{End, WebSocketStream};
-use crate::frame::Key;
-use crate::protocol::decoder::Carried;
-use crate::protocol::output::Nature;
-use crate::{Config, Role};
+use super::{WebSocketStream, ingest};
+use crate::Role;
+use crate::protocol::Connection;
+use crate::protocol::connection::{Carried, Written};
 
 /// What a [`WebSocketStream`] consists of, see [`WebSocketStream::into_parts`].
 pub struct Parts<S> {
@@ -31,30 +23,9 @@ pub struct Parts<S> {
     pub unread: Vec<u8>,
     /// Wire bytes that have not been sent; they must leave before any other.
     pub unsent: Vec<u8>,
-    state: State,
+    carried: Carried,
     depart: fn(&mut WebSocketStream<S>),
     lingers: bool,
-}
-
-/// What is in neither kind of bytes.
-struct State {
-    config: Config,
-    close_sent: bool,
-    first_code: Option<NonZeroU16>,
-    discarding: bool,
-    /// Only if it has failed: anything else shows in `unread`.
-    end: Option<End>,
-    sink: Sink,
-    data_lost: bool,
-    unreported: Option<io::Error>,
-    unflushed: Unflushed,
-    tail: Tail,
-    nature: Nature,
-    carried: Carried,
-    refused: Option<Key>,
-    keep_alive: KeepAlive,
-    stall: Stall,
-    departure: Departure,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
@@ -87,67 +58,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     /// # }
     /// ```
     pub fn into_parts(mut self) -> Parts<S> {
-        let mut unread = Vec::new();
-        let carried = self.decoder.encode_rest(self.input.as_slice(), self.end.is_failed(), &mut unread);
-        if let Some(frame) = &self.peer_close {
-            self.decoder.encode_close(frame, &mut unread);
-        }
-        Parts {
-            role: self.role(),
-            unread,
-            unsent: self.output.as_slice().to_vec(),
-            state: State {
-                close_sent: self.closing.has_sent(),
-                first_code: self.first_code,
-                discarding: matches!(self.end, End::Discarding),
-                end: Some(std::mem::replace(&mut self.end, End::Closed)).filter(End::is_failed),
-                sink: self.sink,
-                data_lost: self.data_lost,
-                unreported: self.unreported.take(),
-                unflushed: self.unflushed,
-                tail: self.tail,
-                nature: self.output.nature(),
-                carried,
-                refused: self.encoder.refused(),
-                keep_alive: std::mem::take(&mut self.keep_alive),
-                stall: std::mem::take(&mut self.stall),
-                departure: self.departure,
-                config: self.config.clone(),
-            },
-            depart: self.depart,
-            lingers: self.lingers,
-            transport: self.io.take(),
-        }
+        let (transport, role, depart, lingers) = (self.io.take(), self.role(), self.depart, self.lingers);
+        let Written { unread, unsent, carried } = self.connection.write_down(self.input.as_slice());
+        Parts { transport, role, unread, unsent, carried, depart, lingers }
     }
 
     /// Puts a stream together again, which continues where the other one stopped.
     pub fn from_parts(parts: Parts<S>) -> Self {
-        let Parts { transport, role, unread, unsent, state, depart, lingers } = parts;
-        let mut stream = Self::start(transport, role, state.config).with_departure(depart, lingers);
-        if state.close_sent {
-            stream.closing = stream.closing.send();
-        }
-        stream.first_code = state.first_code;
-        if state.discarding {
-            stream.end = End::Discarding;
-        }
-        stream.sink = state.sink;
-        stream.data_lost = state.data_lost;
-        stream.unreported = state.unreported;
-        stream.unflushed = state.unflushed;
-        stream.tail = state.tail;
-        stream.output.push_unsent(&unsent, state.nature);
-        stream.decoder.restore(state.carried);
-        stream.ingest(unread);
-        stream.decoder.restore_end(state.carried);
-        if let Some(end) = state.end {
-            stream.end = end;
-        }
-        stream.encoder.restore(state.refused);
-        stream.keep_alive = state.keep_alive;
-        stream.stall = state.stall;
-        stream.departure = state.departure;
-        stream
+        let Parts { transport, role, unread, unsent, carried, depart, lingers } = parts;
+        let (connection, input) =
+            Connection::take_up(carried, role, &unsent, |connection| ingest(connection, unread));
+        Self::start(transport, connection, input).with_departure(depart, lingers)
     }
 
     /// Puts the transport into another one, which departs in its own way, and lingers as before.
@@ -160,9 +81,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
-        let Parts { transport, role, unread, unsent, state, depart: _, lingers } = self.into_parts();
+        let Parts { transport, role, unread, unsent, carried, depart: _, lingers } = self.into_parts();
         let transport = wrap(transport);
-        WebSocketStream::from_parts(Parts { transport, role, unread, unsent, state, depart, lingers })
+        WebSocketStream::from_parts(Parts { transport, role, unread, unsent, carried, depart, lingers })
     }
 
     /// Puts another transport in place of this one, with what had been read from it ahead of this stream.
@@ -173,16 +94,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         T: AsyncRead + AsyncWrite + Unpin,
         F: FnOnce(S) -> Result<(T, bytes::Bytes), S>,
     {
-        let Parts { transport, role, mut unread, unsent, state, depart, lingers } = self.into_parts();
+        let Parts { transport, role, mut unread, unsent, carried, depart, lingers } = self.into_parts();
         match map(transport) {
             Ok((transport, read_ahead)) => {
                 unread.extend_from_slice(&read_ahead);
                 let (depart, lingers) = (WebSocketStream::depart as fn(&mut _), false);
-                let parts = Parts { transport, role, unread, unsent, state, depart, lingers };
+                let parts = Parts { transport, role, unread, unsent, carried, depart, lingers };
                 Ok(WebSocketStream::from_parts(parts))
             }
             Err(transport) => {
-                let parts = Parts { transport, role, unread, unsent, state, depart, lingers };
+                let parts = Parts { transport, role, unread, unsent, carried, depart, lingers };
                 Err(Self::from_parts(parts))
             }
         }
@@ -195,7 +116,7 @@ impl<S> fmt::Debug for Parts<S> {
             .field("role", &self.role)
             .field("unread", &self.unread.len())
             .field("unsent", &self.unsent.len())
-            .field("config", &self.state.config)
+            .field("config", &self.carried.config())
             .finish_non_exhaustive()
     }
 }

@@ -6,112 +6,55 @@ use std::task::{Context, Poll, ready};
 use tokio::io::AsyncWrite;
 
 use super::WebSocketStream;
+use super::timer::now;
 use super::wake::Side;
-use crate::Error;
 use crate::buffer::Buffer;
-
-/// The transport's write side.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Sink {
-    #[default]
-    Open,
-    /// It failed: nothing more goes out.
-    Failed,
-    /// It has been shut down.
-    Shut,
-}
-
-impl Sink {
-    pub(super) fn is_open(self) -> bool {
-        self == Sink::Open
-    }
-}
-
-/// What the transport has taken since it was last flushed: a set.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Unflushed(u8);
-
-impl Unflushed {
-    /// The application's frames.
-    const DATA: Self = Unflushed(1);
-    /// Frames of this crate's own, with which nobody else will think of a flush.
-    const CONTROL: Self = Unflushed(2);
-
-    #[inline]
-    pub(super) fn is_nothing(self) -> bool {
-        self == Unflushed::default()
-    }
-
-    pub(super) fn has_data(self) -> bool {
-        self.0 & Self::DATA.0 != 0
-    }
-
-    #[cfg(feature = "fastwebsockets")]
-    pub(super) fn has_control(self) -> bool {
-        self.0 & Self::CONTROL.0 != 0
-    }
-
-    #[inline]
-    fn add(&mut self, other: Self) {
-        self.0 |= other.0;
-    }
-}
-
-impl<S> WebSocketStream<S> {
-    /// Whether there is something to push: bytes that wait, a flush, or the transport's shutdown.
-    #[inline]
-    pub(super) fn must_push(&self) -> bool {
-        !self.output.is_empty()
-            || !self.unflushed.is_nothing()
-            || (self.is_closed_both_ways() && self.sink != Sink::Shut)
-    }
-
-    /// Takes note that the transport accepts nothing any more.
-    pub(super) fn fail_sink(&mut self) {
-        self.sink = Sink::Failed;
-        // What the transport has taken may be lost with it.
-        self.data_lost |= self.output.holds_data() || self.unflushed.has_data();
-        self.output.clear();
-        self.unflushed = Unflushed::default();
-        // A Ping in there never will.
-        self.keep_alive.left();
-    }
-}
+use crate::protocol::connection::{Stalled, Transmit};
 
 impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
+    /// Sends all that waits, flushes what has been sent, and shuts the transport down if `shut`.
+    pub(super) fn poll_push(&mut self, side: Side, cx: &mut Context<'_>, shut: bool) -> Poll<io::Result<()>> {
+        // Ends: what was sent stays sent, there is one flush behind it, and the shutdown is the last.
+        loop {
+            match self.connection.transmit(shut) {
+                Transmit::Send => ready!(self.poll_drain(side, cx))?,
+                Transmit::Flush => ready!(self.poll_flush_transport(side, cx))?,
+                Transmit::Shut => {
+                    let Self { io, wakers, connection, .. } = self;
+                    let result = ready!(wakers.poll(side, cx, |cx| io.as_pin().poll_shutdown(cx)));
+                    return Poll::Ready(connection.shut(result, side == Side::Reader));
+                }
+                Transmit::Nothing => return Poll::Ready(Ok(())),
+            }
+        }
+    }
+
     /// Sends all that waits.
     pub(super) fn poll_drain(&mut self, side: Side, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // Ends: each turn takes at least a byte.
-        while !self.output.is_empty() {
-            let Self { io, wakers, output, .. } = self;
-            let waiting = output.waiting();
-            let polled = wakers.poll(side, cx, |cx| io.as_pin().poll_write(cx, waiting));
-            let length = waiting.len();
-            let mut kind = Unflushed::CONTROL;
-            if output.holds_data() {
-                kind.add(Unflushed::DATA);
-            }
-            let Poll::Ready(result) = self.wrote(polled, length, kind) else {
-                if side == Side::Writer && !self.output.is_blocked() {
+        while let Self { io, wakers, connection, .. } = self
+            && let Some(waiting) = connection.waiting()
+        {
+            let offered = waiting.len();
+            let Poll::Ready(result) = wakers.poll(side, cx, |cx| io.as_pin().poll_write(cx, waiting)) else {
+                if connection.block() && side == Side::Writer {
                     // The writer may be cancelled, with a Close or half a frame in here.
-                    self.wakers.share_pushing();
+                    wakers.share_pushing();
                 }
-                self.output.block();
                 return Poll::Pending;
             };
-            self.output.advance(result?);
-            self.stall.moved();
+            connection.took(result, offered)?;
+            connection.moved(now);
         }
-        self.keep_alive.left();
         Poll::Ready(Ok(()))
     }
 
     /// Writes bytes of the writer's frame, with nothing before them.
     #[inline]
     pub(super) fn poll_write_bytes(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let Self { io, wakers, .. } = self;
-        let polled = wakers.poll(Side::Writer, cx, |cx| io.as_pin().poll_write(cx, bytes));
-        self.wrote(polled, bytes.len(), Unflushed::DATA)
+        let Self { io, wakers, connection, .. } = self;
+        let result = ready!(wakers.poll(Side::Writer, cx, |cx| io.as_pin().poll_write(cx, bytes)));
+        Poll::Ready(connection.took_frame(result, bytes.len()))
     }
 
     /// The same for several slices, `length` bytes in all.
@@ -121,115 +64,71 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
         slices: &[IoSlice<'_>],
         length: usize,
     ) -> Poll<io::Result<usize>> {
-        let Self { io, wakers, .. } = self;
-        let polled = wakers.poll(Side::Writer, cx, |cx| io.as_pin().poll_write_vectored(cx, slices));
-        self.wrote(polled, length, Unflushed::DATA)
-    }
-
-    /// What every write to the transport has in common, `length` bytes having been offered.
-    #[inline]
-    fn wrote(
-        &mut self,
-        polled: Poll<io::Result<usize>>,
-        length: usize,
-        kind: Unflushed,
-    ) -> Poll<io::Result<usize>> {
-        match ready!(polled) {
-            Ok(0) if length > 0 => {
-                self.fail_sink();
-                Poll::Ready(Err(Error::TransportFull.into()))
-            }
-            // A transport that claims more than it was given is not believed.
-            Ok(n) => {
-                self.unflushed.add(kind);
-                Poll::Ready(Ok(n.min(length)))
-            }
-            Err(error) => {
-                self.fail_sink();
-                Poll::Ready(Err(error))
-            }
-        }
+        let Self { io, wakers, connection, .. } = self;
+        let result = ready!(wakers.poll(Side::Writer, cx, |cx| io.as_pin().poll_write_vectored(cx, slices)));
+        Poll::Ready(connection.took_frame(result, length))
     }
 
     /// Flushes the transport.
     #[inline(always)]
     pub(super) fn poll_flush_transport(&mut self, side: Side, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self { io, wakers, .. } = self;
+        let Self { io, wakers, connection, .. } = self;
         let Poll::Ready(result) = wakers.poll(side, cx, |cx| io.as_pin().poll_flush(cx)) else {
-            if side == Side::Writer && !self.unflushed.is_nothing() {
-                self.wakers.share_pushing();
+            if side == Side::Writer && !connection.has_flushed_all() {
+                wakers.share_pushing();
             }
             return Poll::Pending;
         };
-        match result {
-            Ok(()) => self.unflushed = Unflushed::default(),
-            Err(_) => self.fail_sink(),
-        }
-        Poll::Ready(result)
-    }
-
-    /// Sends all that waits, flushes what has been sent, and shuts the transport down if `shut`.
-    pub(super) fn poll_push(&mut self, side: Side, cx: &mut Context<'_>, shut: bool) -> Poll<io::Result<()>> {
-        if self.sink == Sink::Open {
-            ready!(self.poll_drain(side, cx))?;
-            if !self.unflushed.is_nothing() {
-                ready!(self.poll_flush_transport(side, cx))?;
-            }
-        }
-        if shut && self.sink != Sink::Shut {
-            let Self { io, wakers, .. } = self;
-            let result = ready!(wakers.poll(side, cx, |cx| io.as_pin().poll_shutdown(cx)));
-            let over = self.is_closed_both_ways() || self.end.is_failed() || self.sink != Sink::Open;
-            let result = result.or_else(|error| if over { forgive(error) } else { Err(error) });
-            // What a read has met is met again, and reported, by the shutdown.
-            if result.is_ok() || side == Side::Writer {
-                self.sink = Sink::Shut;
-            }
-            return Poll::Ready(result);
-        }
-        Poll::Ready(Ok(()))
+        Poll::Ready(connection.flushed(result))
     }
 
     /// The one push that each poll for reading makes, whatever it has read: a failure is the writer's to hear.
     pub(super) fn push_for_reader(&mut self, cx: &mut Context<'_>) {
-        if !self.must_push() {
+        if !self.connection.must_transmit() {
             return;
         }
-        let before = self.sink;
-        if let Poll::Ready(Err(error)) = self.poll_push(Side::Reader, cx, self.is_closed_both_ways()) {
-            if self.sink != before
-                && let Err(error) = self.excuse(error)
-            {
-                self.unreported.get_or_insert(error);
+        let had_failed = self.connection.has_failed_writing();
+        let shut = self.connection.is_closed_both_ways();
+        if let Poll::Ready(Err(error)) = self.poll_push(Side::Reader, cx, shut) {
+            if self.connection.has_failed_writing() != had_failed {
+                self.connection.owe_unless_excused(error);
             }
             self.wakers.wake_writer();
         }
     }
 
+    /// Ends each call of the writer: a wait that lasts too long is an error of the transport's write side.
+    #[inline(never)]
+    pub(super) fn end_of_call<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        polled: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if polled.is_ready() {
+            self.connection.call_ends();
+            return polled;
+        }
+        match self.connection.call_waits(now) {
+            Stalled::Never => Poll::Pending,
+            Stalled::At(deadline) => {
+                if self.timers.poll_stall(cx, deadline).is_ready() {
+                    self.wakers.yield_now(cx.waker());
+                }
+                Poll::Pending
+            }
+            Stalled::Now(error) => {
+                // For a Ping that will not leave now; it may have waited for that.
+                self.wakers.wake_reader();
+                Poll::Ready(Err(error.into()))
+            }
+        }
+    }
+}
+
+impl<S> WebSocketStream<S> {
     /// Keeps the rest of a frame that the transport has begun to take, and hands it to a parked reader.
-    pub(super) fn keep(&mut self, buffer: Buffer, length: usize) {
-        self.output.keep(buffer, length);
+    pub(super) fn keep(&mut self, (rest, length): (Buffer, usize)) {
+        self.connection.keep(rest, length);
         self.wakers.hand_over();
     }
-}
-
-/// To a transport that has been closed both ways, or has failed, nothing is owed, and it may well be gone.
-pub(super) fn forgive(error: io::Error) -> io::Result<()> {
-    use io::ErrorKind::{BrokenPipe, ConnectionReset, NotConnected};
-    match error.kind() {
-        BrokenPipe | ConnectionReset | NotConnected => Ok(()),
-        _ if is_reset(&error) => Ok(()),
-        _ => Err(error),
-    }
-}
-
-/// Whether the transport is a stream of HTTP/2 that has been reset: hyper has no kind for that.
-#[cfg(all(feature = "http2", any(feature = "upgrade", feature = "connect", feature = "listener")))]
-fn is_reset(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<hyper::Error>())
-}
-
-#[cfg(not(all(feature = "http2", any(feature = "upgrade", feature = "connect", feature = "listener"))))]
-fn is_reset(_: &io::Error) -> bool {
-    false
 }

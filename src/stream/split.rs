@@ -18,10 +18,9 @@ use std::task::Waker;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::WebSocketStream;
-use super::read::Input;
+use super::input::Input;
 use super::wake::Side;
-use crate::frame::close::ClosePayload;
-use crate::{CloseCode, CloseFrame, Role};
+use crate::{CloseFrame, Role};
 
 pub use reading::OwnedReadHalf;
 use waiting::Waiting;
@@ -85,8 +84,8 @@ impl<S> Shared<S> {
         if self.left.load(SeqCst) != Left::NOTHING {
             match self.left.swap(Left::NOTHING, SeqCst) {
                 Left::NOTHING | Left::KEPT => {}
-                Left::PANIC => stream.queue_close(ClosePayload::bare(Some(CloseCode::from(1011_u16)))),
-                _ => stream.queue_last_close(),
+                Left::PANIC => stream.connection.close_for_panic(),
+                _ => stream.connection.shut_down(),
             }
         }
     }
@@ -107,7 +106,7 @@ impl<S> Shared<S> {
         };
         if self.left.load(SeqCst) == Left::PANIC {
             // The next read says so. If there is none, dropping the stream must not look like an orderly end.
-            stream.departure.was_broken_off();
+            stream.connection.was_broken_off();
         } else {
             self.queue_what_is_left(&mut stream);
             (self.push_in_passing)(&mut stream);
@@ -207,23 +206,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         let input = std::mem::take(&mut self.input);
         self.wakers.defer(true);
         let shared = Arc::new(Shared {
-            must_push: AtomicBool::new(self.must_push()),
+            must_push: AtomicBool::new(self.connection.must_transmit()),
             closes: AtomicBool::new(false),
             reader_is_gone: AtomicBool::new(false),
-            has_ended: AtomicBool::new(self.reads_are_over()),
+            has_ended: AtomicBool::new(self.connection.has_told_end()),
             left: AtomicU8::new(Left::NOTHING),
             waiting: Arc::default(),
             push_in_passing: Self::push_in_passing,
             stream: Mutex::new(self),
         });
         (OwnedReadHalf::new(shared.clone(), input), OwnedWriteHalf::new(shared))
-    }
-}
-
-impl<S> WebSocketStream<S> {
-    /// Whether the program has been told how the reading ended.
-    fn reads_are_over(&self) -> bool {
-        self.departure.has_seen_end() || self.end.has_been_told()
     }
 }
 

@@ -4,9 +4,8 @@ use fastwebsockets::WebSocket;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::adopt::{self, Adopted, Rest};
-use super::push::Sink;
-use super::{End, UNKNOWN_CODE, WebSocketStream};
-use crate::protocol::Closing;
+use super::{WebSocketStream, ingest};
+use crate::protocol::Connection;
 use crate::{Config, PayloadType};
 
 /// For a `WebSocket` of fastwebsockets. These are behind the feature `fastwebsockets`, which is on by default.
@@ -42,23 +41,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     /// Makes a stream of a `WebSocket` whose handshake is done, see [`new`](Self::new).
     pub fn with_config(websocket: WebSocket<S>, config: Config) -> Self {
         let Adopted { io, role, close_sent, is_fresh, wire, rest } = adopt::take_apart(websocket, &config);
-        let mut stream = Self::start(io, role, config);
+        let mut connection = Connection::new(role, config);
         if close_sent {
-            stream.closing = stream.closing.send();
-            stream.first_code = Some(UNKNOWN_CODE);
+            connection.close_was_sent();
         }
         if !is_fresh {
-            stream.decoder.resume_message();
+            connection.resume_message();
         }
-        stream.ingest(wire);
+        let input = ingest(&mut connection, wire);
         match rest {
             // What follows the peer's Close, or a violation, is nobody's concern.
-            _ if !stream.end.is_open() => {}
+            _ if !connection.is_reading() => {}
             Rest::Known => {}
-            Rest::Hidden(octets) => stream.decoder.resume_hidden(&octets),
-            Rest::Lost(error) => stream.fail_read_with(error),
+            Rest::Hidden(octets) => connection.resume_hidden(&octets),
+            Rest::Lost(error) => connection.fail_receiving_with(error),
         }
-        stream
+        Self::start(io, connection, input)
     }
 
     /// The `WebSocket` again, if nothing would be lost or broken by it; else `None`, and the stream is dropped.
@@ -82,14 +80,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     // The caller had the stream by value before: giving it back is no larger than taking it was.
     #[allow(clippy::result_large_err)]
     pub fn try_into_inner(mut self) -> Result<WebSocket<S>, Self> {
-        let untouched = self.decoder.is_between_messages()
-            && self.input.is_empty()
-            && self.output.is_empty()
-            && !self.unflushed.has_control()
-            && self.tail.is_empty()
-            && self.closing == Closing::Open
-            && matches!(self.end, End::Open)
-            && self.sink == Sink::Open;
+        let untouched = self.input.is_empty() && self.connection.is_untouched();
         if untouched { Ok(WebSocket::after_handshake(self.io.take(), self.role().into())) } else { Err(self) }
     }
 }

@@ -8,13 +8,11 @@ use std::task::{Context, Poll, ready};
 use tokio::io::AsyncWrite;
 
 use super::WebSocketStream;
-use super::push::Sink;
 use super::wake::Side;
+use crate::PayloadType;
 use crate::buffer::Buffer;
 use crate::frame::{Header, header};
-use crate::protocol::encoder::{Body, Slices};
-use crate::protocol::{Closing, Utf8};
-use crate::{Error, PayloadType};
+use crate::protocol::encoder::{Body, Slices, rest_of_frame, write_frame};
 
 /// Payloads up to these lengths are staged on the stack; two sizes, because the stage is zeroed each time.
 const TINY: usize = 128;
@@ -31,30 +29,11 @@ const VECTORED: usize = 16 * 1024;
 /// So many slices of a vectored write need no copy.
 const MAX_SLICES: usize = 64;
 
-/// Text that a write has accepted and that waits for the rest of its last code point.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tail {
-    bytes: [u8; 3],
-    len: u8,
-}
-
-impl Tail {
-    #[inline]
-    pub(super) fn as_slice(&self) -> &[u8] {
-        &self.bytes[..self.len.into()]
-    }
-
-    #[inline]
-    pub(super) fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-}
-
 impl<S: AsyncWrite + Unpin> AsyncWrite for WebSocketStream<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        if this.config.payload_type == PayloadType::Binary && this.is_quiet() && this.has_room() {
-            return this.poll_put(cx, &buf[..buf.len().min(this.config.max_frame_len)]);
+        if this.connection.writes_freely() {
+            return this.poll_put(cx, &buf[..this.connection.admit_length(buf.len())]);
         }
         this.poll_write_any(cx, &[IoSlice::new(buf)])
     }
@@ -73,8 +52,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WebSocketStream<S> {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let is_quiet = this.is_quiet();
-        if is_quiet && this.output.is_empty() {
+        let is_quiet = this.connection.is_quiet();
+        if is_quiet && this.connection.has_sent_all() {
             return match this.poll_flush_transport(Side::Writer, cx) {
                 Poll::Ready(result) => Poll::Ready(result),
                 Poll::Pending => this.end_of_call(cx, Poll::Pending),
@@ -82,7 +61,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WebSocketStream<S> {
         }
         let polled = this.poll_flush_waiting(cx);
         if matches!(polled, Poll::Ready(Ok(()))) {
-            this.departure.was_flushed();
+            this.connection.flush_succeeds();
         }
         if is_quiet && polled.is_ready() { polled } else { this.end_of_call(cx, polled) }
     }
@@ -95,34 +74,24 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WebSocketStream<S> {
 }
 
 impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
-    /// Whether nothing has ended or failed, and no call of the writer was pending. Then nothing is lost either, there is no
-    /// error to report, and a call that is ready changes nothing beside what it does.
-    #[inline]
-    fn is_quiet(&self) -> bool {
-        // Not `&&`: one test of all is cheaper.
-        (self.closing == Closing::Open) & (self.sink == Sink::Open) & self.departure.waits_for_nothing()
-            && !self.end.ends_writes()
-    }
-
     /// The way of all writes but the plainest.
     #[inline(never)]
     fn poll_write_any(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        let result = ready!(match self.config.payload_type {
+        let result = ready!(match self.connection.config().payload_type {
             PayloadType::Binary => {
-                let length = total_len(slices).min(self.config.max_frame_len);
+                let length = self.connection.admit_length(total_len(slices));
                 self.poll_write_frame(cx, &Slices::new(&[], slices, length))
             }
             PayloadType::Text => self.poll_write_text(cx, slices),
         });
-        self.departure.write_is_over(result.is_ok());
-        self.stall.stop();
+        self.connection.write_ends(result.is_ok());
         Poll::Ready(result)
     }
 
     /// What a write returns that has to wait.
     #[cold]
     fn poll_waiting_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        self.departure.write_is_pending();
+        self.connection.write_waits();
         self.end_of_call(cx, Poll::Pending)
     }
 
@@ -145,7 +114,7 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
     /// The same where nothing is in its way.
     #[inline]
     fn poll_put(&mut self, cx: &mut Context<'_>, payload: &(impl Body + ?Sized)) -> Poll<io::Result<usize>> {
-        if self.config.write_buffer > 0 { self.poll_gather(cx, payload) } else { self.poll_send(cx, payload) }
+        if self.connection.gathers() { self.poll_gather(cx, payload) } else { self.poll_send(cx, payload) }
     }
 
     /// On a Text stream a frame ends with a code point; the start of the next one waits.
@@ -155,60 +124,41 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
             Poll::Ready(result) => result?,
             Poll::Pending => return self.poll_waiting_write(cx),
         }
-        let old = self.tail;
-        // At least a byte fits: a tail has 3 at most, a frame takes 4 or more.
-        let bytes = total_len(slices).min(self.config.max_frame_len - old.as_slice().len());
-        let all = Slices::new(old.as_slice(), slices, old.as_slice().len() + bytes);
-        let mut utf8 = Utf8::default();
-        let mut at = 0;
-        for part in all.parts() {
-            utf8.check(part).map_err(|valid| Error::WriteNotUtf8 {
-                // The tail has been valid so far, or it would not have been accepted.
-                at: (at + valid).saturating_sub(old.as_slice().len()),
-            })?;
-            at += part.len();
-        }
-        let payload = all.len() - utf8.unfinished();
-        if payload > 0 {
-            let payload = Slices::new(old.as_slice(), slices, payload);
+        let old = self.connection.tail();
+        let bytes = self.connection.admit_text_length(total_len(slices));
+        let text = Slices::new(old.as_slice(), slices, old.as_slice().len() + bytes);
+        let (whole, tail) = self.connection.check_text(&text)?;
+        if whole > 0 {
+            let payload = Slices::new(old.as_slice(), slices, whole);
             ready!(self.poll_write_frame(cx, &payload))?;
         }
-        self.tail = Tail::default();
-        all.copy(payload, &mut self.tail.bytes[..utf8.unfinished()], None);
-        // At most 3.
-        self.tail.len = u8::try_from(utf8.unfinished()).unwrap_or(3);
+        self.connection.keep_tail(tail);
         Poll::Ready(Ok(bytes))
-    }
-
-    /// Whether nothing waits that must go before a frame: without a write buffer that is anything.
-    #[inline]
-    fn has_room(&self) -> bool {
-        self.output.is_empty() || (self.config.write_buffer > 0 && !self.output.is_blocked())
     }
 
     /// Waits until a frame may be written.
     #[inline(never)]
     fn poll_free(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.check_write()?;
-        self.ping_while_half_closed(cx);
+        self.connection.admit_write()?;
+        self.ping_by_the_way(cx);
         // Back-pressure: what the transport has refused goes first. The transport holds the writer's waker.
-        if self.has_room() { Poll::Ready(Ok(())) } else { self.poll_drain(Side::Writer, cx) }
+        if self.connection.has_room() { Poll::Ready(Ok(())) } else { self.poll_drain(Side::Writer, cx) }
     }
 
     /// A flush where something waits, or has failed.
     #[inline(never)]
     fn poll_flush_waiting(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.check_flush()?;
-        if self.sink != Sink::Open {
+        self.connection.admit_flush()?;
+        if !self.connection.is_writing() {
             return Poll::Ready(Ok(()));
         }
-        self.ping_while_half_closed(cx);
-        ready!(self.poll_drain(Side::Writer, cx)).or_else(|error| self.excuse_flush(error))?;
-        if self.sink != Sink::Open {
+        self.ping_by_the_way(cx);
+        ready!(self.poll_drain(Side::Writer, cx)).or_else(|error| self.connection.excuse_flush(error))?;
+        if !self.connection.is_writing() {
             return Poll::Ready(Ok(()));
         }
         let flushed = ready!(self.poll_flush_transport(Side::Writer, cx));
-        Poll::Ready(flushed.or_else(|error| self.excuse_flush(error)))
+        Poll::Ready(flushed.or_else(|error| self.connection.excuse_flush(error)))
     }
 
     /// Puts one frame into the write buffer, if it fits, else sends it.
@@ -217,21 +167,19 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
         cx: &mut Context<'_>,
         payload: &(impl Body + ?Sized),
     ) -> Poll<io::Result<usize>> {
-        let capacity = self.config.write_buffer as usize;
-        let length = self.encoder.frame_len(payload.len());
-        if self.output.len().saturating_add(length) > capacity {
+        if self.connection.gather(payload) {
+            return Poll::Ready(Ok(payload.len()));
+        }
+        if !self.connection.has_sent_all() {
             match self.poll_drain(Side::Writer, cx) {
                 Poll::Ready(result) => result?,
                 Poll::Pending => return self.poll_waiting_write(cx),
             }
+            if self.connection.gather(payload) {
+                return Poll::Ready(Ok(payload.len()));
+            }
         }
-        if length > capacity {
-            return self.poll_send(cx, payload);
-        }
-        let header = self.encoder.data_header(payload.len());
-        let room = if self.output.is_empty() { capacity } else { length };
-        self.output.push_data(room, |out| write_frame(&header, payload, payload.len(), out));
-        Poll::Ready(Ok(payload.len()))
+        self.poll_send(cx, payload)
     }
 
     /// Sends one frame to the transport; returns the length of its payload.
@@ -263,9 +211,9 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
         cx: &mut Context<'_>,
         payload: &(impl Body + ?Sized),
     ) -> Poll<io::Result<usize>> {
-        if !self.encoder.masks() && payload.len() >= VECTORED && self.io.get_ref().is_write_vectored() {
+        if !self.connection.masks() && payload.len() >= VECTORED && self.io.get_ref().is_write_vectored() {
             let mut head = [0; header::MAX_LEN];
-            let n = self.encoder.data_header(payload.len()).encode(&mut head);
+            let n = self.connection.data_header(payload.len()).encode(&mut head);
             let head = IoSlice::new(&head[..n]);
             return match payload.parts().count() {
                 0..=2 => self.poll_send_slices(cx, &mut [head; 3], payload),
@@ -287,11 +235,11 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
         staged: usize,
         stage: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        let header = self.encoder.data_header(payload.len());
+        let header = self.connection.data_header(payload.len());
         let end = write_frame(&header, payload, staged, stage);
         let Poll::Ready(sent) = self.poll_write_bytes(cx, &stage[..end]) else {
             // Nothing was sent; the transport has the writer's waker.
-            self.encoder.refuse(&header);
+            self.connection.refuse(&header);
             return self.poll_waiting_write(cx);
         };
         let sent = sent?;
@@ -326,18 +274,7 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
             match self.poll_write_bytes(cx, &stage[left.clone()]) {
                 Poll::Ready(n) => left.start += n?,
                 Poll::Pending => {
-                    let (stage, later) = (&stage[left], payload.len() - staged);
-                    let length = stage.len() + later;
-                    let rest = Buffer::filled(length, |at, mut out| {
-                        let stage = &stage[at.min(stage.len())..];
-                        let n = stage.len().min(out.len());
-                        out[..n].copy_from_slice(&stage[..n]);
-                        out = &mut out[n..];
-                        if !out.is_empty() {
-                            payload.copy(staged + (at + n - (length - later)), out, header.key);
-                        }
-                    });
-                    self.keep(rest, length);
+                    self.keep(rest_of_frame(header, &stage[left], payload, staged));
                     return Ok(());
                 }
             }
@@ -372,7 +309,7 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
                 Poll::Pending if !begun => return self.poll_waiting_write(cx),
                 Poll::Pending => {
                     let rest = Slices::new(&[], slices, left);
-                    self.keep(Buffer::filled(left, |at, out| rest.copy(at, out, None)), left);
+                    self.keep((Buffer::filled(left, |at, out| rest.copy(at, out, None)), left));
                     break;
                 }
             }
@@ -382,33 +319,18 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
 
     /// Ends this end's half: what is kept, a Close, and the transport too if nothing more can come.
     fn poll_shutdown_stream(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if let Some(error) = self.unreported.take() {
-            self.excuse(error)?;
-        }
-        self.queue_last_close();
+        self.connection.tell_owed()?;
+        self.connection.shut_down();
         if let Err(error) = ready!(self.poll_push(Side::Writer, cx, false)) {
-            self.excuse(error)?;
+            self.connection.excuse(error)?;
         }
-        // Unless the peer may have more to send.
-        if self.is_closed_both_ways() || self.end.is_failed() || self.sink == Sink::Failed {
+        if self.connection.ends_transport() {
             ready!(self.poll_push(Side::Writer, cx, true))?;
         }
-        if std::mem::take(&mut self.tail).is_empty() {
-            Poll::Ready(Ok(()))
-        } else {
-            Poll::Ready(Err(Error::WriteIncompleteUtf8.into()))
-        }
+        Poll::Ready(self.connection.end_text())
     }
 }
 
 fn total_len(slices: &[IoSlice<'_>]) -> usize {
     slices.iter().map(|slice| slice.len()).fold(0, usize::saturating_add)
-}
-
-/// Writes a header and the first `length` bytes of payload to the start of `out`, and returns how much that is.
-#[inline(always)]
-fn write_frame(header: &Header, payload: &(impl Body + ?Sized), length: usize, out: &mut [u8]) -> usize {
-    let n = header.encode(out);
-    payload.copy(0, &mut out[n..n + length], header.key);
-    n + length
 }

@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{Left, OwnedWriteHalf, ReuniteError, Shared};
 use crate::stream::WebSocketStream;
-use crate::stream::read::Input;
+use crate::stream::input::Input;
 use crate::stream::wake::Side;
 use crate::{CloseFrame, Role};
 
@@ -120,9 +120,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> OwnedReadHalf<S> {
         } else {
             self.input = std::mem::take(&mut stream.input);
         }
-        let is_over = polled.is_ready() && stream.reads_are_over();
-        shared.must_push.store(stream.must_push(), Relaxed);
-        let has_moved = polled.is_ready() || !stream.end.is_open() || !stream.sink.is_open();
+        let is_over = polled.is_ready() && stream.connection.has_told_end();
+        shared.must_push.store(stream.connection.must_transmit(), Relaxed);
+        let has_moved =
+            polled.is_ready() || !stream.connection.is_reading() || !stream.connection.is_writing();
         shared.unlock(stream, cx.waker());
         if is_shared && has_moved {
             shared.waiting.wake(Side::Writer);

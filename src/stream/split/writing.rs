@@ -170,10 +170,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> OwnedWriteHalf<S> {
         } else {
             Unread::Kept
         };
-        let before = (stream.input.len(), stream.end.is_open());
+        let before = (stream.input.len(), stream.connection.is_reading());
         // Also where it waits for its own output: then the reading half is woken now and then for nothing.
         let polled = stream.poll_close(&mut Context::from_waker(&shared.waker()), unread);
-        let has_moved = before != (stream.input.len(), stream.end.is_open());
+        let has_moved = before != (stream.input.len(), stream.connection.is_reading());
         shared.unlock(stream, cx.waker());
         if has_moved {
             shared.waiting.wake(Side::Reader);
@@ -227,7 +227,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     #[inline(never)]
     fn read_for_nobody(&mut self, cx: &mut Context<'_>) {
         self.discard();
-        if self.end.is_open() {
+        if self.connection.is_reading() {
             // `Pending`: the transport's read side has the writer's waker, which also counts where the writer waits.
             let _ = self.poll_discard_unasked(cx);
         }

@@ -2,14 +2,14 @@
 
 use std::io;
 
-use super::WebSocketStream;
-use super::push::{Sink, forgive};
+use super::transmitting::forgive;
+use super::{Connection, Sink};
 use crate::Error;
 use crate::protocol::Closing;
 
-impl<S> WebSocketStream<S> {
+impl Connection {
     /// Whether a write may be tried, and if not, why.
-    pub(super) fn check_write(&mut self) -> io::Result<()> {
+    pub(crate) fn admit_write(&mut self) -> io::Result<()> {
         if !self.is_closed_both_ways()
             && let Some(error) = self.unreported.take()
         {
@@ -32,20 +32,21 @@ impl<S> WebSocketStream<S> {
     }
 
     /// A flush fails where bytes that were written are lost, or may be.
-    pub(super) fn check_flush(&mut self) -> io::Result<()> {
+    #[inline(always)]
+    pub(crate) fn admit_flush(&mut self) -> io::Result<()> {
         if let Some(error) = self.unreported.take() {
             self.excuse_flush(error)?;
         }
         let failed = self.sink == Sink::Failed && !self.is_closed_both_ways();
-        if failed || self.data_lost || self.end.ends_writes() {
+        if failed || self.has_lost_data() || self.end.ends_writes() {
             return Err(Error::WriteAfterFailure.into());
         }
         Ok(())
     }
 
-    /// A transport that fails when nothing is owed to anybody is no error.
-    pub(super) fn excuse(&self, error: io::Error) -> io::Result<()> {
-        if self.data_lost {
+    /// What the writer is told of an error that the transport's write side had: if nothing is owed to anybody, it is none.
+    pub(crate) fn excuse(&self, error: io::Error) -> io::Result<()> {
+        if self.has_lost_data() {
             Err(error)
         } else if self.is_closed_both_ways() && self.first_code.is_none() && !self.waits_to_answer() {
             // It has taken along the answer to a peer that reads no more.
@@ -58,11 +59,33 @@ impl<S> WebSocketStream<S> {
     }
 
     /// After both Closes a flush tells of bytes that are lost, and leaves the rest to the shutdown.
-    pub(super) fn excuse_flush(&mut self, error: io::Error) -> io::Result<()> {
-        if self.is_closed_both_ways() && !self.data_lost {
-            self.unreported.get_or_insert(error);
+    pub(crate) fn excuse_flush(&mut self, error: io::Error) -> io::Result<()> {
+        if self.is_closed_both_ways() && !self.has_lost_data() {
+            self.owe(error);
             return Ok(());
         }
         self.excuse(error)
+    }
+
+    /// Somebody has met an error that the writer is to hear of, unless it can be excused.
+    pub(crate) fn owe_unless_excused(&mut self, error: io::Error) {
+        if let Err(error) = self.excuse(error) {
+            self.owe(error);
+        }
+    }
+
+    /// The writer is to hear of this error: the first one counts.
+    pub(crate) fn owe(&mut self, error: io::Error) {
+        self.unreported.get_or_insert(error);
+    }
+
+    /// Whether there is an error that the writer has not heard of.
+    pub(crate) fn owes_error(&self) -> bool {
+        self.unreported.is_some()
+    }
+
+    /// Tells it, unless it can be excused.
+    pub(crate) fn tell_owed(&mut self) -> io::Result<()> {
+        self.unreported.take().map_or(Ok(()), |error| self.excuse(error))
     }
 }

@@ -1,0 +1,65 @@
+//! The timers of a stream, one for each direction, in one allocation, which is made when one is needed.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use pin_project_lite::pin_project;
+use tokio::time::Sleep;
+
+use super::departure;
+
+/// The time, as tokio tells it: in tests it can stand still.
+pub(super) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+pin_project! {
+    #[derive(Default)]
+    struct Sleeps {
+        #[pin]
+        silence: Option<Sleep>,
+        #[pin]
+        stall: Option<Sleep>,
+    }
+}
+
+/// Without a deadline yet, nothing but a null pointer.
+#[derive(Default)]
+pub(super) struct Timers(Option<Pin<Box<Sleeps>>>);
+
+impl Timers {
+    /// Waits for a deadline of the reader's, see [`Config::keep_alive`](crate::Config::keep_alive).
+    pub(super) fn poll_silence(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
+        poll(self.0.get_or_insert_default().as_mut().project().silence, cx, deadline)
+    }
+
+    /// Waits for a deadline of the writer's, see [`Config::stall_timeout`](crate::Config::stall_timeout).
+    pub(super) fn poll_stall(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
+        poll(self.0.get_or_insert_default().as_mut().project().stall, cx, deadline)
+    }
+
+    /// The reader waits for nothing any more.
+    pub(super) fn stop_silence(&mut self) {
+        if let Some(sleeps) = &mut self.0 {
+            sleeps.as_mut().project().silence.set(None);
+        }
+    }
+}
+
+/// `Pending`: the timer has the waker, except where a stream is being dropped, and nobody waits.
+fn poll(mut timer: Pin<&mut Option<Sleep>>, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
+    if departure::is_under_way() {
+        return Poll::Pending;
+    }
+    let deadline = tokio::time::Instant::from_std(deadline);
+    if timer.is_none() {
+        timer.set(Some(tokio::time::sleep_until(deadline)));
+    }
+    let Some(mut sleep) = timer.as_pin_mut() else { return Poll::Pending };
+    if sleep.deadline() != deadline {
+        sleep.as_mut().reset(deadline);
+    }
+    sleep.poll(cx)
+}
