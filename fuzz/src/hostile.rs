@@ -370,6 +370,7 @@ impl Run {
         }
         let Some(mut op) = self.ops[task].take() else { return };
         self.runnable[task] = false;
+        let knew = self.knows_the_end();
         let waker = self.tasks[task].waker();
         let cx = &mut Context::from_waker(&waker);
         let is_ready = match &mut op {
@@ -406,6 +407,12 @@ impl Run {
             self.ops[task] = Some(op);
         }
         self.note_wakes();
+        self.check_memory();
+        if !knew && self.knows_the_end() {
+            // 4.3
+            let waits = matches!(self.ops[WRITER], Some(Op::Write(_) | Op::Flush | Op::Shutdown));
+            assert!(!waits || self.runnable[WRITER], "the end of the reading does not wake a waiting writer");
+        }
     }
 
     /// Bytes to write: on a Text stream, what may come next.
@@ -437,6 +444,7 @@ impl Run {
             closed
         };
         self.drive();
+        self.check_rest();
         for task in [READER, WRITER] {
             if self.ops[task].is_some() {
                 self.poll(task);
@@ -444,7 +452,6 @@ impl Run {
                 self.look_at_the_wire();
             }
         }
-        self.check_memory();
         // What that has moved is nobody's to wait for.
         self.drive();
         let mut line = self.line.borrow_mut();

@@ -92,6 +92,13 @@ pub fn draw(input: &mut Input<'_>, masks: bool, is_text: bool) -> Vec<u8> {
                 wire.extend(header(first, key, length as u64 | wide, form));
                 wire.extend(input.take(length));
             }
+            // A flood.
+            240..=243 => {
+                let payload = input.take(125);
+                for n in 0..input.byte() {
+                    wire.extend(frame(0x89, key, &[&payload[..payload.len().min(124)], &[n]].concat()));
+                }
+            }
             _ => {
                 let len = input.below(16);
                 wire.extend(input.take(len));

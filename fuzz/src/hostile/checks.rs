@@ -6,7 +6,7 @@ use std::task::Poll;
 use fastwebsockets_stream::CloseFrame;
 use kit::rules;
 
-use super::Run;
+use super::{Op, READER, Run};
 
 type Polled<T> = Poll<io::Result<T>>;
 
@@ -264,8 +264,33 @@ impl Run {
         true
     }
 
+    /// Whether something has come after which nothing does.
+    pub fn knows_the_end(&self) -> bool {
+        let line = self.line.borrow();
+        self.inn.close.is_some() || self.inn.broken.is_some() || line.told_end || line.told_error.is_some()
+    }
+
+    /// A reader waits, and all is open: it has pushed out what waited (3.3), and answered (4.2).
+    pub fn check_rest(&self) {
+        let line = self.line.borrow();
+        let over = line.fault.is_some() || line.failed.is_some() || self.seen.timed_out || line.shut;
+        if over || !matches!(self.ops[READER], Some(Op::Read(1..) | Op::Look(_))) {
+            return;
+        }
+        assert!(self.out.is_between_frames(), "3.3: the rest of a frame waits for nobody");
+        assert!(self.setup.write_buffer > 0 || self.all_left(), "3.3: a frame waits for nobody");
+        let (ping, pong) = (self.inn.of_kind(9).last(), self.out.of_kind(10).last());
+        assert!(ping.map(|ping| &ping.payload) == pong.map(|pong| &pong.payload), "4.2: a Ping is not answered");
+        let answers = self.out.frames.iter().rfind(|frame| frame.opcode >= 8).map_or(0, |frame| frame.end);
+        assert!(line.flushed >= answers, "4.2: an answer is not flushed");
+    }
+
     /// 4.1 and 7.2: a flood of Pings costs one slot; what waits is a frame, or the write buffer, and control frames.
     pub fn check_memory(&self) {
+        // To ask costs as much as a poll.
+        if self.inn.of_kind(9).nth(20).is_none() {
+            return;
+        }
         let shown = self.user.show();
         let unsent = shown.split("unsent: ").nth(1).and_then(|rest| rest.split([',', ' ', '}']).next());
         let Some(unsent) = unsent.and_then(|unsent| unsent.parse::<usize>().ok()) else { return };
