@@ -31,23 +31,20 @@ const LIMIT: usize = 1 << 20;
 /// How the bytes break the rules, for whoever looks at whole frames alone.
 pub struct Fault {
     pub rule: Rule,
-    /// The frame at fault is on the wire with all of its payload.
-    pub is_whole: bool,
-    /// It carries data, where the rule is one for control frames or the other way round.
-    pub opcode: u8,
+    /// How long the payload of the frame at fault is, if all of it is on the wire.
+    pub payload: Option<usize>,
 }
 
 impl Fault {
     /// Of an oracle that has met one in these bytes.
     pub fn of(oracle: &Oracle, wire: &[u8]) -> Option<Fault> {
         let rule = oracle.broken?;
-        let frame = &wire[oracle.start..];
-        Some(Fault { rule, is_whole: whole_len(frame).is_some(), opcode: frame[0] & 15 })
+        Some(Fault { rule, payload: whole_payload(&wire[oracle.start..]) })
     }
 }
 
-/// How long the frame at the start of these bytes is, if all of it is there, whatever rules it breaks.
-fn whole_len(frame: &[u8]) -> Option<usize> {
+/// How long the payload of the frame at the start of these bytes is, if all of it is there, whatever rules it breaks.
+fn whole_payload(frame: &[u8]) -> Option<usize> {
     let second = *frame.get(1)?;
     let wide = match second & 0x7f {
         126 => 2,
@@ -60,15 +57,16 @@ fn whole_len(frame: &[u8]) -> Option<usize> {
         _ => octets.iter().fold(0, |length, octet| length << 8 | u64::from(*octet)),
     };
     let head = 2 + wide + if second & 0x80 == 0 { 0 } else { 4 };
-    let end = usize::try_from(length).ok()?.checked_add(head)?;
-    (end <= frame.len()).then_some(end)
+    let length = usize::try_from(length).ok()?;
+    (length.checked_add(head)? <= frame.len()).then_some(length)
 }
 
 /// Known differences: where tungstenite 0.30 lets pass what breaks this rule. `None`: it does not.
 pub fn tungstenite_lets_pass(fault: &Fault) -> Option<&'static str> {
     match fault.rule {
-        _ if !fault.is_whole => Some("it looks at a frame once all of it is there"),
+        _ if fault.payload.is_none() => Some("it looks at a frame once all of it is there"),
         Rule::LengthNotMinimal { .. } => Some("it does not ask for the shortest form"),
+        Rule::ControlTooLong(_) if fault.payload <= Some(125) => Some("the same"),
         Rule::CloseCode(_) => Some("it takes any code, and answers one that may not be sent with 1002"),
         Rule::WrongType => Some("the other type is against the stream's own promise, not against the RFC"),
         _ => None,
@@ -78,7 +76,7 @@ pub fn tungstenite_lets_pass(fault: &Fault) -> Option<&'static str> {
 /// Known differences: where sockudo-ws 3.1 lets pass what breaks this rule. `None`: it does not.
 pub fn sockudo_lets_pass(fault: &Fault) -> Option<&'static str> {
     match fault.rule {
-        _ if !fault.is_whole => Some("it looks at a frame once all of it is there"),
+        _ if fault.payload.is_none() => Some("it looks at a frame once all of it is there"),
         Rule::WrongType => Some("the other type is against the stream's own promise, not against the RFC"),
         _ => None,
     }
