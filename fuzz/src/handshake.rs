@@ -34,7 +34,11 @@ pub fn check(input: &mut Input<'_>) {
     CLOCK.with(|clock| {
         let _inside = clock.enter();
         let ends = flags & 4 == 4;
-        if flags & 1 == 0 { check_server(clock, &bytes, &steps, ends) } else { check_client(clock, &bytes, &steps, ends) }
+        if flags & 1 == 0 {
+            check_server(clock, &bytes, &steps, ends)
+        } else {
+            check_client(clock, &bytes, &steps, ends)
+        }
     });
 }
 
@@ -187,9 +191,8 @@ fn check_client(clock: &Runtime, template: &[u8], steps: &[u8], ends: bool) {
         }
         bytes = Some(text);
     };
-    let (result, peak) = alloc::peak(|| {
-        run(clock, &line, Box::pin(client.over(Pipe(line.clone()), "ws://a/")), answer)
-    });
+    let (result, peak) =
+        alloc::peak(|| run(clock, &line, Box::pin(client.over(Pipe(line.clone()), "ws://a/")), answer));
     let bytes = bytes.unwrap_or_default();
     assert!(peak < most(&bytes), "{peak} bytes for {}", bytes.len());
     match result {

@@ -1,67 +1,32 @@
 //! One stream, whole or in halves, between a peer that sends what it likes and a transport that does what it likes; and two tasks that
 //! use it in any order. It is held against what the contract says.
 
+mod acts;
 mod checks;
+mod ending;
+mod setup;
 
 use std::cell::RefCell;
-use std::fmt;
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::LazyLock;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
-use fastwebsockets_stream::{Config, PayloadType, Role, WebSocketStream};
+use fastwebsockets_stream::{Role, WebSocketStream};
 use kit::input::{self, Input};
-use kit::line::{After, Fault, Line, Pipe};
-use kit::oracle::{self, Mask, Oracle};
+use kit::line::{Line, Pipe};
+use kit::oracle::{Mask, Oracle};
 use kit::script;
 use kit::task::Task;
 use tokio::runtime::Runtime;
 
-use crate::user::{Closing, User};
-
-/// What a task waits for.
-pub enum Op {
-    Read(usize),
-    Look(usize),
-    /// Slices of these lengths; one alone is an ordinary write.
-    Write(Vec<usize>),
-    Flush,
-    Shutdown,
-    Close(Closing),
-}
-
-impl fmt::Debug for Op {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Op::Read(room) => write!(f, "read {room}"),
-            Op::Look(most) => write!(f, "look, {most} taken"),
-            Op::Write(lengths) => write!(f, "write {lengths:?}"),
-            Op::Flush => f.write_str("flush"),
-            Op::Shutdown => f.write_str("shutdown"),
-            Op::Close(_) => f.write_str("close"),
-        }
-    }
-}
+use crate::user::User;
+use setup::{Op, Setup};
 
 /// The reading task, and the writing one.
 const READER: usize = 0;
 const WRITER: usize = 1;
-
-pub struct Setup {
-    is_server: bool,
-    is_text: bool,
-    most: usize,
-    write_buffer: usize,
-    half_close: bool,
-    abnormal_is_error: bool,
-    /// Timers: keep-alive, a stall, and the time for a `close`.
-    keep_alive: bool,
-    stall: bool,
-    close_limit: bool,
-}
 
 /// A run.
 pub struct Run {
@@ -98,6 +63,10 @@ pub struct Seen {
     began: bool,
     own_code: Option<u16>,
     discards: bool,
+    /// The longest write that was accepted.
+    largest: usize,
+    /// The writing half was dropped, and has left its Close to the reading one.
+    writer_left: bool,
     /// The writing half has gone without a word.
     forgot: bool,
     /// The writer has been told that something went wrong.
@@ -126,37 +95,6 @@ pub fn check(input: &mut Input<'_>) {
         }
         run.finish();
     });
-}
-
-impl Setup {
-    fn draw(input: &mut Input<'_>) -> Self {
-        let flags = [input.byte(), input.byte()];
-        let flag = |bit: usize| flags[bit / 8] >> (bit % 8) & 1 == 1;
-        Setup {
-            is_server: flag(0),
-            is_text: flag(1),
-            most: if flag(2) { 4 + input.below(60) } else { 1 << 20 },
-            write_buffer: if flag(3) { 1 + input.below(300) } else { 0 },
-            half_close: !flag(4),
-            abnormal_is_error: !flag(5),
-            keep_alive: flag(6) && flag(7),
-            stall: flag(6) && flag(8),
-            close_limit: flag(6),
-        }
-    }
-
-    fn config(&self) -> Config {
-        let mut config = Config::new(if self.is_text { PayloadType::Text } else { PayloadType::Binary })
-            .max_frame_len(Some(self.most))
-            .write_buffer(self.write_buffer)
-            .half_close(self.half_close)
-            .abnormal_close_is_error(self.abnormal_is_error)
-            .close_timeout(if self.close_limit { Duration::from_secs(10) } else { Duration::MAX });
-        if self.keep_alive {
-            config = config.keep_alive(Duration::from_secs(5));
-        }
-        if self.stall { config.stall_timeout(Duration::from_secs(7)) } else { config }
-    }
 }
 
 impl Run {
@@ -191,169 +129,11 @@ impl Run {
         }
     }
 
-    fn act(&mut self, input: &mut Input<'_>, clock: &Runtime) {
-        use ErrorKind::{BrokenPipe, ConnectionReset, PermissionDenied};
-        let kind = input.pick(&[ConnectionReset, BrokenPipe, PermissionDenied]);
-        let what = input.byte();
-        self.trace(|| format!("act {what}"));
-        match what {
-            0..=89 => self.run_one(usize::from(what & 1), input),
-            90..=99 => self.poll(usize::from(what & 1)),
-            100..=107 => self.cancel(usize::from(what & 1)),
-            108..=139 => {
-                let n = (1 + input.length()).min(self.script.len());
-                let bytes: Vec<u8> = self.script.drain(..n).collect();
-                if self.line.borrow().after == After::More {
-                    self.line.borrow_mut().arrive(&bytes);
-                }
-            }
-            140..=144 => self.line.borrow_mut().end(After::End),
-            145..=147 => self.line.borrow_mut().end(After::Error(kind)),
-            148..=163 => {
-                let mut line = self.line.borrow_mut();
-                line.window = input.length();
-                line.wake_writer();
-            }
-            164..=171 => {
-                let mut line = self.line.borrow_mut();
-                line.flush_blocked = what & 1 == 0;
-                line.shut_blocked = what & 2 == 0;
-                line.wake_writer();
-            }
-            172..=179 => {
-                let n = input.below(24);
-                self.line.borrow_mut().steps.extend(input.take(n));
-            }
-            180..=183 => {
-                let fault = input.pick(&[Fault::Write(kind), Fault::Zero, Fault::Flush(kind), Fault::Shutdown(kind)]);
-                let mut line = self.line.borrow_mut();
-                line.fault.get_or_insert(fault);
-                line.wake_writer();
-            }
-            184..=195 => self.line.borrow_mut().wake_due(),
-            196..=215 => self.settle(),
-            216..=223 => self.reshape(|user| user.rebuild()),
-            224..=235 => self.reshape(|user| user.split_or_unite()),
-            236..=239 => self.drop_half(READER, what),
-            240..=243 => self.drop_half(WRITER, what),
-            _ => {
-                let ms = input.pick(&[1, 1000, 2500, 4999, 5001, 7001, 10_001]);
-                clock.block_on(tokio::time::advance(Duration::from_millis(ms)));
-            }
-        }
-        self.look_at_the_wire();
-    }
-
     /// Says what happens, where `FUZZ_TRACE` is set: to see what a finding is about.
     fn trace(&self, line: impl FnOnce() -> String) {
         static TRACES: LazyLock<bool> = LazyLock::new(|| std::env::var_os("FUZZ_TRACE").is_some());
         if *TRACES {
             eprintln!("{}", line());
-        }
-    }
-
-    /// Goes on with a task, if it has been woken, or begins something new.
-    fn run_one(&mut self, task: usize, input: &mut Input<'_>) {
-        self.note_wakes();
-        if self.ops[task].is_none() && self.may_begin(task) {
-            self.ops[task] = Some(self.draw_op(task, input));
-            self.runnable[task] = true;
-        }
-        if self.runnable[task] {
-            self.poll(task);
-        }
-    }
-
-    fn may_begin(&self, task: usize) -> bool {
-        match task {
-            READER => self.user.can_read(),
-            _ => self.user.can_write(),
-        }
-    }
-
-    fn draw_op(&mut self, task: usize, input: &mut Input<'_>) -> Op {
-        let what = input.byte();
-        if task == READER {
-            return match what {
-                0..=159 => Op::Read(input.length().min(20_000)),
-                160..=223 => Op::Look(input.length()),
-                _ => Op::Read(4096 + usize::from(what)),
-            };
-        }
-        match what {
-            0..=149 => {
-                let slices = if what % 4 == 0 { input.below(5) } else { 1 };
-                let lengths = (0..slices).map(|_| {
-                    let length = input.length().min(self.budget);
-                    self.budget -= length;
-                    length
-                });
-                Op::Write(lengths.collect())
-            }
-            150..=209 => Op::Flush,
-            210..=231 => {
-                self.seen.began = true;
-                self.note_own_code(Some(1000));
-                Op::Shutdown
-            }
-            _ => self.begin_close(input),
-        }
-    }
-
-    fn begin_close(&mut self, input: &mut Input<'_>) -> Op {
-        let code = input.pick(&[1000, 1000, 1001, 1008, 1011, 3000, 4999, 1005, 999]);
-        let reason = "x".repeat(input.pick(&[0, 0, 3, 123, 124]));
-        let is_whole = self.user.is_whole();
-        if oracle::is_on_the_wire(code) && reason.len() <= 123 {
-            self.seen.began = true;
-            self.note_own_code(Some(code));
-            self.seen.discards |= is_whole || !self.user.can_read();
-        }
-        if is_whole {
-            // It is alone with the stream.
-            self.cancel(READER);
-        }
-        Op::Close(self.user.close(code, reason))
-    }
-
-    /// The code of this end's Close, if it is the first one on the way.
-    fn note_own_code(&mut self, code: Option<u16>) {
-        if self.inn.close.is_none() && self.seen.own_code.is_none() {
-            self.seen.own_code = code;
-        }
-    }
-
-    fn cancel(&mut self, task: usize) {
-        self.ops[task] = None;
-        self.runnable[task] = true;
-    }
-
-    /// The stream takes another shape; whoever waited has to ask again.
-    fn reshape(&mut self, change: impl FnOnce(&User)) {
-        // A call of `close` has borrowed it.
-        if matches!(self.ops[WRITER], Some(Op::Close(_))) {
-            self.cancel(WRITER);
-        }
-        change(&self.user);
-        self.runnable = [true, true];
-    }
-
-    fn drop_half(&mut self, task: usize, what: u8) {
-        if !self.user.has_both_halves() {
-            return;
-        }
-        self.cancel(task);
-        if task == READER {
-            self.seen.discards = true;
-            self.user.drop_reader();
-        } else {
-            let forgets = what & 2 == 0;
-            if !forgets {
-                self.seen.began = true;
-                self.note_own_code(Some(if self.seen.tail.is_empty() { 1000 } else { 1007 }));
-            }
-            self.seen.forgot = forgets;
-            self.user.drop_writer(forgets);
         }
     }
 
@@ -400,7 +180,13 @@ impl Run {
                 self.after_close(polled)
             }
         };
-        self.trace(|| format!("  {}: {op:?}, {}", ["reader", "writer"][task], if is_ready { "ready" } else { "pending" }));
+        self.trace(|| {
+            format!(
+                "  {}: {op:?}, {}",
+                ["reader", "writer"][task],
+                if is_ready { "ready" } else { "pending" }
+            )
+        });
         if is_ready {
             self.runnable[task] = true;
         } else {
@@ -430,100 +216,6 @@ impl Run {
         bytes.extend(input::text(self.serial, len));
         bytes.truncate(len);
         bytes
-    }
-
-    /// Everything opens. What has begun goes on as far as it can; what waits then must wait for the peer, or for time to pass.
-    fn settle(&mut self) {
-        let closed = {
-            let mut line = self.line.borrow_mut();
-            let closed = (line.window, line.flush_blocked, line.shut_blocked);
-            (line.window, line.flush_blocked, line.shut_blocked) = (usize::MAX, false, false);
-            line.steps.clear();
-            line.wake_writer();
-            line.wake_due();
-            closed
-        };
-        self.drive();
-        self.check_rest();
-        for task in [READER, WRITER] {
-            if self.ops[task].is_some() {
-                self.poll(task);
-                assert!(self.ops[task].is_some(), "task {task} slept while there was something to do");
-                self.look_at_the_wire();
-            }
-        }
-        // What that has moved is nobody's to wait for.
-        self.drive();
-        let mut line = self.line.borrow_mut();
-        (line.window, line.flush_blocked, line.shut_blocked) = closed;
-    }
-
-    /// Polls whoever has been woken, until nobody is.
-    fn drive(&mut self) {
-        for turn in 0.. {
-            assert!(turn < 4000, "tasks wake each other without end");
-            self.note_wakes();
-            let due = [turn % 2, 1 - turn % 2];
-            let Some(task) = due.into_iter().find(|task| self.runnable[*task] && self.ops[*task].is_some()) else {
-                return;
-            };
-            self.poll(task);
-            self.look_at_the_wire();
-        }
-    }
-
-    /// Everything opens, the peer sends the rest and ends, and both directions are brought to their ends.
-    fn finish(&mut self) {
-        {
-            let mut line = self.line.borrow_mut();
-            (line.window, line.flush_blocked, line.shut_blocked) = (usize::MAX, false, false);
-            line.steps.clear();
-            if line.after == After::More {
-                let rest = std::mem::take(&mut self.script);
-                line.arrive(&rest);
-            }
-            line.end(After::End);
-            line.wake_writer();
-            line.wake_due();
-        }
-        self.drive();
-        // A half that closes may have to wait until the other one has read.
-        self.read_to_the_end();
-        let waits = self.ops.iter().flatten().next();
-        assert!(waits.is_none(), "{waits:?} waits for ever");
-        self.shut_down();
-        self.read_to_the_end();
-        self.user.drop_all();
-        self.look_at_the_wire();
-        self.check_end();
-    }
-
-    fn shut_down(&mut self) {
-        if !self.user.can_write() {
-            return;
-        }
-        self.seen.began = true;
-        self.note_own_code(Some(1000));
-        // The second: what is left of an error that the first has told.
-        for _ in 0..2 {
-            self.ops[WRITER] = Some(Op::Shutdown);
-            self.runnable[WRITER] = true;
-            self.drive();
-            assert!(self.ops[WRITER].is_none(), "a shutdown waits for ever");
-        }
-    }
-
-    /// Ends: each read takes a byte, or is the end.
-    fn read_to_the_end(&mut self) {
-        while self.user.can_read() {
-            self.ops[READER] = Some(Op::Read(5000));
-            self.runnable[READER] = true;
-            self.drive();
-            assert!(self.ops[READER].is_none(), "a read waits for ever");
-            if self.seen.end.is_some() {
-                return;
-            }
-        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(missing_docs)]
 
+pub mod comparing;
 pub mod ends;
 pub mod handshake;
 pub mod hostile;

@@ -1,8 +1,8 @@
 //! One stream that reads what a peer has sent, held against the oracle and against the peers.
 
+use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::task::Poll;
-use std::io::{self, ErrorKind};
 
 use fastwebsockets_stream::{Config, Error, PayloadType, Role, WebSocketStream};
 use tokio::io::{AsyncBufRead, AsyncWrite};
@@ -10,7 +10,6 @@ use tokio::io::{AsyncBufRead, AsyncWrite};
 use kit::input::Input;
 use kit::line::{After, Line, Pipe};
 use kit::oracle::{Mask, Oracle};
-use kit::peers::{self, Fault, Seen, Verdict};
 use kit::task::Task;
 use kit::{rules, script};
 
@@ -43,8 +42,7 @@ impl Case {
         let rooms = 1 + usize::from(more >> 2 & 7);
         let (steps, rooms) = (input.take(steps).to_vec(), input.take(rooms).to_vec());
         let masks = is_server && !(flag(4) && more & 0x80 != 0);
-        let wire =
-            if more & 0x60 == 0 { input.rest().to_vec() } else { script::draw(input, masks, is_text) };
+        let wire = if more & 0x60 == 0 { input.rest().to_vec() } else { script::draw(input, masks, is_text) };
         Case {
             is_server,
             is_text,
@@ -70,7 +68,7 @@ impl Case {
         if self.is_server { Role::Server } else { Role::Client }
     }
 
-    fn oracle(&self) -> Oracle {
+    pub fn oracle(&self) -> Oracle {
         let mask = match (self.is_server, self.allow_unmasked) {
             (true, true) => Mask::Either,
             (true, false) => Mask::Always,
@@ -95,7 +93,11 @@ fn most_reads(case: &Case) -> usize {
     2 * case.wire.len() + case.steps.len() + 64
 }
 
-fn read(case: &Case, line: &std::rc::Rc<std::cell::RefCell<Line>>, stream: &mut WebSocketStream<Pipe>) -> Outcome {
+fn read(
+    case: &Case,
+    line: &std::rc::Rc<std::cell::RefCell<Line>>,
+    stream: &mut WebSocketStream<Pipe>,
+) -> Outcome {
     let (task, mut payload) = (Task::default(), Vec::new());
     let mut end = None;
     for turn in 0.. {
@@ -176,7 +178,10 @@ fn check_payload(oracle: &Oracle, outcome: &Outcome) {
 fn check_end(case: &Case, oracle: &Oracle, outcome: &Outcome) -> Option<String> {
     let error = match &outcome.end {
         None => {
-            assert!(oracle.broken.is_none() && oracle.close.is_none() && !case.ends, "a read waits for nothing");
+            assert!(
+                oracle.broken.is_none() && oracle.close.is_none() && !case.ends,
+                "a read waits for nothing"
+            );
             return None;
         }
         Some(Ok(())) => {
@@ -225,7 +230,9 @@ fn check_answers(case: &Case, oracle: &Oracle, sent: &Oracle, sentence: Option<&
         assert!(pongs.iter().all(|pong| rest.any(|ping| ping == pong)), "Pongs out of order");
     }
     let due = match (&oracle.close, oracle.broken) {
-        (_, Some(rule)) => Some((Some(rule.close_code()), sentence.map(rules::reason).unwrap_or_default().to_owned())),
+        (_, Some(rule)) => {
+            Some((Some(rule.close_code()), sentence.map(rules::reason).unwrap_or_default().to_owned()))
+        }
         (Some((None | Some(1000), _)), _) if case.half_close => None,
         (Some((code, _)), _) => Some((*code, String::new())),
         (None, None) => None,
@@ -258,7 +265,12 @@ fn check_again(stream: &mut WebSocketStream<Pipe>, outcome: &Outcome) {
 }
 
 /// A shutdown leaves one Close, and the transport shut where nothing more can come.
-fn check_shutdown(case: &Case, oracle: &Oracle, line: &std::rc::Rc<std::cell::RefCell<Line>>, stream: &mut WebSocketStream<Pipe>) {
+fn check_shutdown(
+    case: &Case,
+    oracle: &Oracle,
+    line: &std::rc::Rc<std::cell::RefCell<Line>>,
+    stream: &mut WebSocketStream<Pipe>,
+) {
     line.borrow_mut().steps.clear();
     let task = Task::default();
     let polled = task.run(|cx| Pin::new(&mut *stream).poll_shutdown(cx));
@@ -279,39 +291,4 @@ fn check_shutdown(case: &Case, oracle: &Oracle, line: &std::rc::Rc<std::cell::Re
     assert_eq!(line.shut, is_over, "whether the transport is shut");
     let latest = oracle.of_kind(9).last().map(|ping| &ping.payload);
     assert_eq!(sent.of_kind(10).last().map(|pong| &pong.payload), latest, "the latest Ping is not answered");
-}
-
-/// Holds the verdicts of the peers against the oracle's.
-pub fn check_peers(case: &Case) {
-    let oracle = case.oracle();
-    let fault = Fault::of(&oracle, &case.wire);
-    let seen = peers::tungstenite(&case.wire, case.is_server, case.allow_unmasked);
-    compare("tungstenite", &oracle, fault.as_ref(), &seen, peers::tungstenite_lets_pass);
-    if !case.allow_unmasked {
-        let seen = peers::sockudo(&case.wire, case.is_server);
-        compare("sockudo-ws", &oracle, fault.as_ref(), &seen, peers::sockudo_lets_pass);
-    }
-}
-
-fn compare(
-    name: &str,
-    oracle: &Oracle,
-    fault: Option<&Fault>,
-    seen: &Seen,
-    lets_pass: fn(&Fault) -> Option<&'static str>,
-) {
-    if seen.verdict == Verdict::Limit {
-        return;
-    }
-    match (fault, &oracle.close) {
-        (Some(fault), _) => {
-            let refuses = matches!(seen.verdict, Verdict::Illegal(_));
-            assert!(refuses || lets_pass(fault).is_some(), "{name} takes {:?}: {:?}", fault.rule, seen.verdict);
-        }
-        (None, Some((code, _))) => assert_eq!(seen.verdict, Verdict::Closed(*code), "{name}"),
-        (None, None) => assert_eq!(seen.verdict, Verdict::Legal, "{name}"),
-    }
-    if fault.is_none() {
-        assert!(oracle.payload.starts_with(&seen.payload), "{name} has read other bytes");
-    }
 }

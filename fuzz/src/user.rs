@@ -81,7 +81,8 @@ impl User {
             cx: &mut Context<'_>,
             most: usize,
         ) -> Poll<io::Result<(Vec<u8>, usize)>> {
-            let polled = reader.as_mut().poll_fill_buf(cx).map_ok(|bytes| (bytes.to_vec(), bytes.len().min(most)));
+            let polled =
+                reader.as_mut().poll_fill_buf(cx).map_ok(|bytes| (bytes.to_vec(), bytes.len().min(most)));
             if let Poll::Ready(Ok((_, taken))) = &polled {
                 reader.consume(*taken);
             }

@@ -223,7 +223,10 @@ impl Writer {
         assert!(sent.is_between_frames(), "a frame is torn");
         assert!(sent.frames.iter().all(|frame| frame.fin), "a write is one frame");
         let data: Vec<&[u8]> = sent.data().map(|frame| &frame.payload[..]).collect();
-        assert!(data == self.frames.iter().map(|frame| &frame[..]).collect::<Vec<_>>(), "other frames than writes");
+        assert!(
+            data == self.frames.iter().map(|frame| &frame[..]).collect::<Vec<_>>(),
+            "other frames than writes"
+        );
         assert_eq!(sent.frames.len(), data.len() + 1);
         let due = if self.tail.is_empty() { 1000 } else { 1007 };
         assert_eq!(sent.close.expect("a Close").0, Some(due));

@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use fuzz::reading;
+use fuzz::{comparing, reading};
 use kit::alloc;
 use kit::input::Input;
 
@@ -12,5 +12,5 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let ((), peak) = alloc::peak(|| reading::check(&case));
     // The thread's pool, what the kit keeps of the bytes, and no length that was announced.
     assert!(peak < (2 << 20) + 16 * case.wire.len(), "{peak} bytes for {}", case.wire.len());
-    reading::check_peers(&case);
+    comparing::check(&case);
 });

@@ -82,7 +82,11 @@ struct Whole {
 }
 
 impl Read for Whole {
-    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, mut buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        mut buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
         if self.left.is_empty() && !self.later.is_empty() {
             return Poll::Pending;
         }
@@ -120,9 +124,11 @@ pub fn request(bytes: &[u8]) -> Option<(http::request::Parts, Option<Vec<u8>>)> 
     });
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder.max_headers(300).max_buf_size(256 * 1024).auto_date_header(false).half_close(true);
-    let mut connection = builder.serve_connection(Whole { left: bytes.to_vec(), ..Whole::default() }, service);
+    let mut connection =
+        builder.serve_connection(Whole { left: bytes.to_vec(), ..Whole::default() }, service);
     let mut cx = Context::from_waker(Waker::noop());
-    let done = (0..64).any(|_| connection.poll_without_shutdown(&mut cx).map(|result| result.is_ok()) == Poll::Ready(true));
+    let done = (0..64)
+        .any(|_| connection.poll_without_shutdown(&mut cx).map(|result| result.is_ok()) == Poll::Ready(true));
     let parts = connection.into_parts();
     let rest = done.then(|| [&parts.read_buf[..], &parts.io.left].concat());
     let head = seen.borrow_mut().take()?;
@@ -134,7 +140,8 @@ pub fn response(bytes: &[u8]) -> Option<(http::response::Parts, Option<Vec<u8>>)
     let mut cx = Context::from_waker(Waker::noop());
     let mut builder = hyper::client::conn::http1::Builder::new();
     builder.max_headers(300).max_buf_size(256 * 1024);
-    let mut handshake = pin!(builder.handshake::<_, Empty<Bytes>>(Whole { later: bytes.to_vec(), ..Whole::default() }));
+    let mut handshake =
+        pin!(builder.handshake::<_, Empty<Bytes>>(Whole { later: bytes.to_vec(), ..Whole::default() }));
     let Poll::Ready(Ok((mut sender, mut connection))) = handshake.as_mut().poll(&mut cx) else { return None };
     let request = http::Request::builder().uri("/").header("host", "a").header("connection", "upgrade");
     let request = request.header("upgrade", "websocket").body(Empty::new()).expect("it is a request");
@@ -180,9 +187,13 @@ pub fn is_ambiguous(head: &[u8]) -> Option<&'static str> {
     let (mut hosts, mut lengths, mut keys, mut count) = (0, 0, 0, 0);
     for line in lines.take_while(|line| !line.is_empty()) {
         count += 1;
-        let Some(colon) = line.iter().position(|octet| *octet == b':') else { return Some("a line without a colon") };
+        let Some(colon) = line.iter().position(|octet| *octet == b':') else {
+            return Some("a line without a colon");
+        };
         let (name, value) = (line[..colon].to_ascii_lowercase(), line[colon + 1..].trim_ascii());
-        if name.is_empty() || name.iter().any(|octet| !octet.is_ascii_graphic() || b"\"(),/:;<=>?@[\\]{}".contains(octet)) {
+        if name.is_empty()
+            || name.iter().any(|octet| !octet.is_ascii_graphic() || b"\"(),/:;<=>?@[\\]{}".contains(octet))
+        {
             return Some("a name that is no token");
         }
         match &name[..] {
@@ -208,7 +219,8 @@ pub fn field<'a>(head: &'a [u8], name: &str) -> Option<&'a [u8]> {
     let mut lines = head.split(|octet| *octet == b'\n').map(|line| line.trim_ascii());
     lines.find_map(|line| {
         let (start, value) = line.split_at_checked(name.len())?;
-        (start.eq_ignore_ascii_case(name.as_bytes()) && value.first() == Some(&b':')).then(|| value[1..].trim_ascii())
+        (start.eq_ignore_ascii_case(name.as_bytes()) && value.first() == Some(&b':'))
+            .then(|| value[1..].trim_ascii())
     })
 }
 

@@ -19,7 +19,9 @@ pub fn broken(error: &Error) -> Option<Rule> {
         Error::MaskedFrame => Rule::Masked,
         Error::ReservedBits { bits, .. } => Rule::ReservedBits(*bits),
         Error::ReservedOpcode { opcode, .. } => Rule::ReservedOpcode(*opcode),
-        Error::LengthNotMinimal { length, bits, .. } => Rule::LengthNotMinimal { length: *length, bits: *bits },
+        Error::LengthNotMinimal { length, bits, .. } => {
+            Rule::LengthNotMinimal { length: *length, bits: *bits }
+        }
         Error::LengthTooLarge { length, .. } => Rule::LengthTooLarge(*length),
         Error::FragmentedControlFrame { opcode, .. } => Rule::FragmentedControl(number(opcode)),
         Error::ControlFrameTooLong { opcode, .. } => Rule::ControlTooLong(number(opcode)),

@@ -75,7 +75,8 @@ pub fn draw(input: &mut Input<'_>, masks: bool, is_text: bool) -> Vec<u8> {
                 wire.extend(frame(if kind & 1 == 0 { 0x89 } else { 0x8a }, key, input.take(len)));
             }
             180..=199 => {
-                let code = input.pick(&[1000, 1000, 1001, 1002, 1005, 1008, 1011, 1015, 1016, 2999, 3000, 4999, 5000]);
+                let code = input
+                    .pick(&[1000, 1000, 1001, 1002, 1005, 1008, 1011, 1015, 1016, 2999, 3000, 4999, 5000]);
                 let len = input.below(if kind & 1 == 0 { 2 } else { 124 });
                 let mut payload = u16::to_be_bytes(code).to_vec();
                 payload.extend(input.take(len));

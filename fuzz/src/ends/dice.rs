@@ -27,7 +27,10 @@ impl Dice {
         if seed == THROWN {
             dice.left = INPUT.with_borrow(|input| input.iter().rev().copied().collect());
             // Once it is used up, chance goes on, the same for the same input.
-            dice.state = dice.left.iter().fold(0, |state, octet| (state ^ u64::from(*octet)).wrapping_mul(0x100_0000_01b3));
+            dice.state = dice
+                .left
+                .iter()
+                .fold(0, |state, octet| (state ^ u64::from(*octet)).wrapping_mul(0x100_0000_01b3));
         }
         dice
     }

@@ -83,7 +83,9 @@ impl Run {
         let first = *self.seen.end.get_or_insert(Ok(()));
         assert_eq!(first, Ok(()), "2.6: an end after an error");
         let (code, _) = self.inn.close.as_ref().expect("2.5: an end without a Close");
-        let may_be = self.is_clean() || !self.setup.abnormal_is_error || code.is_some_and(|code| self.may_repeat(code));
+        let may_be = self.is_clean()
+            || !self.setup.abnormal_is_error
+            || code.is_some_and(|code| self.may_repeat(code));
         assert!(may_be, "2.4: {code:?} passes for a clean end");
         let all = self.seen.delivered == self.inn.payload.len();
         assert!(all || self.seen.discards, "2.6: bytes are missing before the end");
@@ -152,6 +154,7 @@ impl Run {
                 assert!(self.line.borrow().failed.is_none(), "3.9: a write after the transport has failed");
                 // 3.1
                 assert_eq!(n, bytes.len().min(self.setup.most - self.seen.tail.len()));
+                self.seen.largest = self.seen.largest.max(n);
                 self.seen.accepted.extend(&bytes[..n]);
                 if self.setup.is_text {
                     self.keep_tail(&bytes[..n]);
@@ -204,12 +207,18 @@ impl Run {
         let line = self.line.borrow();
         let Some(error) = error else {
             assert!(self.all_left() || self.seen.write_told, "3.9: bytes are lost without a word");
-            assert!(self.seen.tail.is_empty() || self.seen.write_told, "3.8: a code point is lost without a word");
+            assert!(
+                self.seen.tail.is_empty() || self.seen.write_told,
+                "3.8: a code point is lost without a word"
+            );
             let excused = line.failed.is_some() || self.seen.timed_out;
             assert!(self.out.close.is_some() || excused, "5.1: no Close was sent");
             assert!(line.flushed == line.written.len() || excused, "5.1: not all is flushed");
             let is_over = self.inn.close.is_some() || self.inn.broken.is_some();
-            assert!(!is_over || line.shut || line.shut_failed.is_some(), "5.1: the transport is not shut down");
+            assert!(
+                !is_over || line.shut || line.shut_failed.is_some(),
+                "5.1: the transport is not shut down"
+            );
             return;
         };
         let kind = error.kind();
@@ -249,7 +258,9 @@ impl Run {
                 let because = match kind {
                     ErrorKind::InvalidInput => true,
                     ErrorKind::InvalidData => broken || !self.seen.tail.is_empty(),
-                    ErrorKind::TimedOut => self.setup.close_limit || self.setup.keep_alive || self.setup.stall,
+                    ErrorKind::TimedOut => {
+                        self.setup.close_limit || self.setup.keep_alive || self.setup.stall
+                    }
                     kind => [line.failed, line.shut_failed, line.told_error].contains(&Some(kind)),
                 };
                 assert!(because, "5.3: a close fails without a cause: {error:?}");
@@ -277,10 +288,14 @@ impl Run {
         if over || !matches!(self.ops[READER], Some(Op::Read(1..) | Op::Look(_))) {
             return;
         }
+        assert!(self.out.close.is_some() || !self.seen.writer_left, "1.8: the Close of a dropped half waits");
         assert!(self.out.is_between_frames(), "3.3: the rest of a frame waits for nobody");
         assert!(self.setup.write_buffer > 0 || self.all_left(), "3.3: a frame waits for nobody");
         let (ping, pong) = (self.inn.of_kind(9).last(), self.out.of_kind(10).last());
-        assert!(ping.map(|ping| &ping.payload) == pong.map(|pong| &pong.payload), "4.2: a Ping is not answered");
+        assert!(
+            ping.map(|ping| &ping.payload) == pong.map(|pong| &pong.payload),
+            "4.2: a Ping is not answered"
+        );
         let answers = self.out.frames.iter().rfind(|frame| frame.opcode >= 8).map_or(0, |frame| frame.end);
         assert!(line.flushed >= answers, "4.2: an answer is not flushed");
     }
@@ -294,7 +309,7 @@ impl Run {
         let shown = self.user.show();
         let unsent = shown.split("unsent: ").nth(1).and_then(|rest| rest.split([',', ' ', '}']).next());
         let Some(unsent) = unsent.and_then(|unsent| unsent.parse::<usize>().ok()) else { return };
-        let most = self.setup.most.min(263_000) + self.setup.write_buffer + 4096;
+        let most = self.seen.largest + self.setup.write_buffer + 1024;
         assert!(unsent <= most, "{unsent} bytes wait to be sent");
     }
 
