@@ -194,8 +194,8 @@ impl Run {
         }
         self.note_wakes();
         self.check_memory();
-        if !knew && self.knows_the_end() {
-            // 4.3
+        // 4.3. A writer that is alone has met it itself.
+        if task == READER && !knew && self.knows_the_end() {
             let waits = matches!(self.ops[WRITER], Some(Op::Write(_) | Op::Flush | Op::Shutdown));
             assert!(!waits || self.runnable[WRITER], "the end of the reading does not wake a waiting writer");
         }
