@@ -9,7 +9,8 @@ pub fn check(data: &[u8]) {
     let plan = plan::Plan::draw(dice::THROWN);
     let failure = world::run(&plan, false).failure;
     if let Some(failure) = failure {
-        // The dice are thrown again, and fall alike, for each run.
+        eprintln!("{}: {}", failure.rule, failure.text);
+        // The dice are thrown again, and fall alike, for each run. That may take longer than a run may.
         panic!("{}: {}\n{}", failure.rule, failure.text, shorten::show(&plan, &failure));
     }
 }
