@@ -10,6 +10,9 @@ pub fn check(data: &[u8]) {
     let failure = world::run(&plan, false).failure;
     if let Some(failure) = failure {
         eprintln!("{}: {}", failure.rule, failure.text);
+        if std::env::var_os("FUZZ_TRACE").is_some() {
+            eprintln!("{plan:#?}");
+        }
         // The dice are thrown again, and fall alike, for each run. That may take longer than a run may.
         panic!("{}: {}\n{}", failure.rule, failure.text, shorten::show(&plan, &failure));
     }

@@ -38,6 +38,8 @@ pub struct Run {
     runnable: [bool; 2],
     /// What the peer has yet to send.
     script: Vec<u8>,
+    /// How much was read ahead of the stream.
+    ahead: usize,
     /// What has been read of the transport, and what has been written to it, as the oracle sees it.
     inn: Oracle,
     out: Oracle,
@@ -118,6 +120,7 @@ impl Run {
             ops: [None, None],
             runnable: [true, true],
             script,
+            ahead: ahead.len(),
             inn,
             out: Oracle::of_sender(ours, setup.is_text),
             seen: Seen::default(),
