@@ -19,11 +19,13 @@ pub struct Dice {
     /// The input, backwards.
     left: Vec<u8>,
     state: u64,
+    /// So many bytes more are in all lengths: the model lets a run have 4000 polls, and reads 300 bytes at a time at its end.
+    budget: usize,
 }
 
 impl Dice {
     pub fn new(seed: u64) -> Self {
-        let mut dice = Dice { left: Vec::new(), state: seed };
+        let mut dice = Dice { left: Vec::new(), state: seed, budget: 60_000 };
         if seed == THROWN {
             dice.left = INPUT.with_borrow(|input| input.iter().rev().copied().collect());
             // Once it is used up, chance goes on, the same for the same input.
@@ -60,7 +62,7 @@ impl Dice {
 
     /// A length: mostly short, now and then at one of the limits.
     pub fn length(&mut self, large: bool) -> usize {
-        match self.below(if large { 12 } else { 9 }) {
+        let length = match self.below(if large { 12 } else { 9 }) {
             0 => self.below(3),
             1..=6 => self.below(24),
             7 => 120 + self.below(12),
@@ -68,7 +70,10 @@ impl Dice {
             9 => 4090 + self.below(12),
             10 => 16_370 + self.below(40),
             _ => 65_520 + self.below(40),
-        }
+        };
+        let length = length.min(self.budget);
+        self.budget -= length;
+        length
     }
 
     /// Text of code points of 1 to 4 bytes, at least so many bytes.
