@@ -1,0 +1,34 @@
+//! What the fuzz targets do: see README.md.
+
+#![allow(missing_docs)]
+
+pub mod comparing;
+pub mod ends;
+pub mod handshake;
+pub mod hostile;
+pub mod reading;
+pub mod user;
+pub mod writing;
+
+/// The model of `tests/contract/random`, as it is there, with other dice.
+#[path = "../../tests/contract/random"]
+#[allow(dead_code, unused_imports, clippy::unwrap_used)]
+mod random {
+    #[path = "../../../fuzz/src/ends/dice.rs"]
+    pub mod dice;
+    mod end;
+    mod lane;
+    mod model;
+    mod net;
+    pub mod plan;
+    mod raw;
+    pub mod shorten;
+    mod tap;
+    pub mod world;
+}
+
+#[path = "../../tests/contract/support"]
+#[allow(dead_code, clippy::unwrap_used)]
+mod support {
+    pub mod wire;
+}
