@@ -15,8 +15,9 @@ const GROWTH: (f64, f64) = (1.02, 2e6);
 const HEAP: i64 = (WORKERS as i64 + 1) * (998 << 10) + (256 << 10);
 
 /// Name, and how to have it.
-const ENDS: [(&str, fn(&Both) -> &Sample); 2] =
-    [("server", |both| &both.server), ("client", |both| &both.client)];
+type End = (&'static str, fn(&Both) -> &Sample);
+
+const ENDS: [End; 2] = [("server", |both| &both.server), ("client", |both| &both.client)];
 
 pub fn report(soaked: &Soaked, results: &mut Results) {
     let Soaked { connections, lasted, before, during, after, client } = soaked;
