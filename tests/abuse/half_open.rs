@@ -88,7 +88,7 @@ async fn come() -> usize {
 /// Every second one has begun its request.
 fn half_open(address: SocketAddr, at: usize) -> TcpStream {
     let mut tcp = TcpStream::connect(address).expect("the backlog has room");
-    if at % 2 == 0 {
+    if at.is_multiple_of(2) {
         tcp.write_all(&REQUEST[..40]).expect("it is taken");
     }
     tcp.set_nonblocking(true).expect("a socket");

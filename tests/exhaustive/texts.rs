@@ -92,7 +92,7 @@ fn text_of_up_to_four_bytes_at_the_limits_of_the_table_is_judged_as_by_std_at_ev
             for number in 0..LIMITS.len().pow(length) {
                 let message: Vec<u8> =
                     (0..length).map(|at| LIMITS[number / LIMITS.len().pow(at) % LIMITS.len()]).collect();
-                if length == 4 && (role == Role::Client) == (number % 2 == 0) {
+                if length == 4 && (role == Role::Client) == number.is_multiple_of(2) {
                     continue;
                 }
                 // Of four bytes, each sequence has one role, one of the cuts, and one way; of three, all of them.
@@ -101,7 +101,8 @@ fn text_of_up_to_four_bytes_at_the_limits_of_the_table_is_judged_as_by_std_at_ev
                 for cuts in cuts {
                     for in_fragments in [false, true] {
                         if length < 4
-                            || in_fragments == ((number / all + usize::from(role == Role::Client)) % 2 == 0)
+                            || in_fragments
+                                == (number / all + usize::from(role == Role::Client)).is_multiple_of(2)
                         {
                             judge(role, &message, cuts, in_fragments);
                             cases += 1;
