@@ -32,12 +32,16 @@ pub(super) struct Timers(Option<Pin<Box<Sleeps>>>);
 impl Timers {
     /// Waits for a deadline of the reader's, see [`Config::keep_alive`](crate::Config::keep_alive).
     pub(super) fn poll_silence(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
-        poll(self.0.get_or_insert_default().as_mut().project().silence, cx, deadline)
+        poll(self.get().project().silence, cx, deadline)
     }
 
     /// Waits for a deadline of the writer's, see [`Config::stall_timeout`](crate::Config::stall_timeout).
     pub(super) fn poll_stall(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
-        poll(self.0.get_or_insert_default().as_mut().project().stall, cx, deadline)
+        poll(self.get().project().stall, cx, deadline)
+    }
+
+    fn get(&mut self) -> Pin<&mut Sleeps> {
+        self.0.get_or_insert_with(|| Box::pin(Sleeps::default())).as_mut()
     }
 
     /// The reader waits for nothing any more.
