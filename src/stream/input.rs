@@ -2,8 +2,10 @@
 
 use tokio::io::ReadBuf;
 
-use super::read::READ_AHEAD;
 use crate::buffer::Buffer;
+
+/// How much a stream reads ahead, at the most.
+pub(super) const READ_AHEAD: usize = 16 * 1024;
 
 /// Payload that was read ahead of the caller.
 #[derive(Default)]

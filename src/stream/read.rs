@@ -8,7 +8,7 @@ use std::time::Instant;
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::runtime::Handle;
 
-use super::input::Input;
+use super::input::{Input, READ_AHEAD};
 use super::timer::now;
 use super::{WebSocketStream, departure};
 use crate::buffer::{Buffer, MEDIUM};
@@ -17,9 +17,6 @@ use crate::protocol::connection::Received;
 
 /// A caller's buffer with this much room is read into directly; for less the stream reads ahead.
 const DIRECT: usize = 4 * 1024;
-
-/// How much it reads ahead, at the most.
-pub(super) const READ_AHEAD: usize = 16 * 1024;
 
 /// After so many reads from the transport that bring no payload, other tasks get their turn.
 pub(super) const MAX_TURNS: usize = 32;
