@@ -76,6 +76,8 @@ pub struct Seen {
     /// And what the transport itself has said.
     own_told: bool,
     timed_out: bool,
+    /// How many milliseconds have passed.
+    passed: u64,
 }
 
 thread_local! {

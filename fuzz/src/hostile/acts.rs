@@ -61,6 +61,7 @@ impl Run {
             _ => {
                 let ms = input.pick(&[1, 1000, 2500, 4999, 5001, 7001, 10_001]);
                 clock.block_on(tokio::time::advance(Duration::from_millis(ms)));
+                self.seen.passed += ms;
             }
         }
         self.look_at_the_wire();
