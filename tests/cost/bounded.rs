@@ -3,11 +3,11 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use fastwebsockets_stream::Role;
+use fastwebsockets_stream::{Role, WebSocketStream};
 use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::counting::cost;
-use crate::kit::{Flag, ROLES, configs, drain, flush, frame, read, stream};
+use crate::kit::{Flag, Memory, ROLES, configs, drain, flush, frame, read, stream};
 
 //= https://www.rfc-editor.org/rfc/rfc6455#section-10.4
 //= type=test
@@ -63,6 +63,22 @@ fn flood_of_pings_on_a_blocked_transport_costs_one_slot() {
         stream.get_mut().room = usize::MAX;
         assert!(flush(&mut stream).is_ready());
         assert!(stream.get_ref().written <= 1024, "{} bytes of them", stream.get_ref().written);
+    }
+}
+
+#[test]
+fn flood_of_pings_that_was_read_ahead_costs_one_slot() {
+    for role in ROLES {
+        let ahead = frame(role, 9, b"p").repeat(100_000);
+        let mut stream = None;
+        let (_, peak, _) = cost(|| {
+            let transport = Memory::new(&[]);
+            stream = Some(WebSocketStream::from_transport(transport, role, &ahead, configs()[0].clone()));
+        });
+        let mut stream = stream.expect("it was made");
+        assert!(peak <= ahead.len() as isize + 4 * 1024, "{peak} bytes for {}", ahead.len());
+        assert!(flush(&mut stream).is_ready());
+        assert!(stream.get_ref().written <= 1024, "{} bytes of Pongs", stream.get_ref().written);
     }
 }
 

@@ -69,7 +69,7 @@ impl Connection {
 
     /// A read waits, and has pushed: for how long what has not left may wait with it. If that is over, the writer is to hear of it.
     pub(crate) fn push_waits(&mut self, now: impl FnOnce() -> Instant) -> Option<Instant> {
-        if !self.is_writing() || !self.must_transmit() {
+        if !self.is_reading() || !self.is_writing() || !self.must_transmit() {
             self.push_ends();
             return None;
         }
@@ -105,5 +105,30 @@ impl Connection {
                 Stalled::Now(Error::StallTimedOut)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Config, PayloadType, Role};
+
+    #[test]
+    fn stall_of_a_read_is_over_with_the_reading_whatever_has_yet_to_leave() {
+        let limit = Duration::from_secs(60);
+        let now = Instant::now();
+        let config = Config::new(PayloadType::Binary).stall_timeout(limit);
+        let mut connection = Connection::new(Role::Client, config);
+        assert_eq!(connection.push_waits(|| now), None, "nothing has to leave");
+        connection.shut_down();
+        assert_eq!(connection.push_waits(|| now), Some(now + limit));
+        connection.receive_end();
+        assert!(connection.must_transmit());
+        assert_eq!(
+            connection.push_waits(|| now + limit),
+            None,
+            "what the end waits for has a time of its own"
+        );
+        assert!(connection.is_writing());
     }
 }
