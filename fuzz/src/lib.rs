@@ -25,6 +25,9 @@ mod random {
     pub mod shorten;
     mod tap;
     pub mod world;
+
+    /// As there, and for lengths that chance does not draw: each byte through a transport that takes one at a time.
+    const MAX_POLLS: usize = 1_000_000;
 }
 
 #[path = "../../tests/contract/support"]

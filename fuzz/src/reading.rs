@@ -222,10 +222,11 @@ fn check_answers(case: &Case, oracle: &Oracle, sent: &Oracle, sentence: Option<&
     assert!(outcome_waits(case) || sent.is_between_frames(), "a frame is torn");
     let pings: Vec<&[u8]> = oracle.of_kind(9).map(|ping| &ping.payload[..]).collect();
     let pongs: Vec<&[u8]> = sent.of_kind(10).map(|pong| &pong.payload[..]).collect();
-    if case.steps.is_empty() {
+    // Of what was read ahead, 64 KiB of Pongs are kept; one may be three times its Ping.
+    if case.steps.is_empty() && case.ahead < (64 << 10) / 3 {
         assert_eq!(pongs, pings, "not every Ping is answered, in order");
     } else {
-        // A transport that takes nothing for a while may get the latest alone.
+        // A transport that takes nothing for a while, or is not there yet, may get the latest alone.
         let mut rest = pings.iter();
         assert!(pongs.iter().all(|pong| rest.any(|ping| ping == pong)), "Pongs out of order");
     }

@@ -29,6 +29,9 @@ use std::collections::BTreeMap;
 use model::SKIPPED;
 use plan::Plan;
 
+/// More polls than this without an end, and somebody spins.
+const MAX_POLLS: usize = 4000;
+
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|value| value.parse().expect("a number"))
 }

@@ -19,7 +19,7 @@ pub struct Dice {
     /// The input, backwards.
     left: Vec<u8>,
     state: u64,
-    /// So many bytes more are in all lengths: the model lets a run have 4000 polls, and reads 300 bytes at a time at its end.
+    /// So many bytes more are in all lengths: a run is to take no longer than a second.
     budget: usize,
 }
 

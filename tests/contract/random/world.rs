@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
+use super::MAX_POLLS;
 use super::end::End;
 use super::model::{Failure, Verdict, View, ensure};
 use super::net::{Net, Pipe};
@@ -15,9 +16,6 @@ use super::plan::{Event, Lanes, Party, Plan};
 use super::raw::Raw;
 use super::tap::Tap;
 use ending::{again, check_rest, start_to_end};
-
-/// More polls than this without an end, and somebody spins.
-const MAX_POLLS: usize = 4000;
 
 pub struct Outcome {
     pub failure: Option<Failure>,

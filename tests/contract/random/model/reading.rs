@@ -94,7 +94,11 @@ impl Model {
 
     /// The first end comes after one attempt to send the answer that is due, and to flush it (2.4).
     fn after_answer(&self, view: &View<'_>) -> Verdict {
-        let tried = view.out.refused || view.out.write_failed.is_some() || view.out.shut_failed.is_some();
+        // A close whose time was over has tried it until then.
+        let tried = view.out.refused
+            || view.out.write_failed.is_some()
+            || view.out.shut_failed.is_some()
+            || self.close_timed_out;
         if self.due.is_none() || (!self.peer_seen && view.inn.got.broken.is_none()) || tried {
             return Ok(());
         }

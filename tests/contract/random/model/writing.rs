@@ -5,6 +5,7 @@ use std::task::Poll;
 
 use super::{Close, Model, Verdict, View, ensure};
 use crate::random::dice::Dice;
+use crate::support::wire::PING;
 
 impl Model {
     /// Something to write: bytes that differ with the seed, on a Text stream what may come next.
@@ -241,7 +242,11 @@ impl Model {
             return Some(false);
         }
         self.due = Some((Self::peer_code(view), Some(String::new())));
-        (view.out.flushed == view.out.sent.bytes).then_some(true)
+        // The Pong to an empty Ping may wait, which is not known here where another may have stood for it; and so may a Ping of
+        // its own.
+        let may_wait = view.inn.got.of_kind(PING).nth(self.answered).is_some()
+            || (self.setup.keep_alive && view.out.ever_refused);
+        (view.out.flushed == view.out.sent.bytes && !may_wait).then_some(true)
     }
 
     pub fn after_drop(&self, answers: Option<bool>, sent_before: usize, view: &View<'_>) -> Verdict {
