@@ -178,7 +178,8 @@ impl Config {
     ///
     /// # Panics
     ///
-    /// A write, flush or shutdown that has to wait panics where the runtime has no timer.
+    /// A write, flush or shutdown that has to wait panics where the runtime has no timer, and so does a read that waits while something
+    /// has yet to leave.
     #[must_use]
     pub fn stall_timeout(mut self, limit: Duration) -> Self {
         self.stall_timeout = Some(limit.max(Duration::from_millis(1)).into());

@@ -132,7 +132,8 @@ pub enum Error {
         /// Whether all that was written had left: the transport had taken it, and had been flushed.
         all_sent: bool,
     },
-    /// A write, flush or shutdown waited for [`Config::stall_timeout`](crate::Config::stall_timeout) while no byte moved.
+    /// A write, flush or shutdown, or a read with bytes that had yet to leave, waited for
+    /// [`Config::stall_timeout`](crate::Config::stall_timeout) while no byte moved.
     #[error("no byte moved in either direction within the stall timeout; the peer does not read, or is gone")]
     StallTimedOut,
     /// The peer closed with a code other than none, 1000 and 1001, and

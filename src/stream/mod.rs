@@ -154,6 +154,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     }
 }
 
+/// Where so many bytes wait for a transport, the latest Pong stands for those that follow.
+const ANSWERS_AHEAD: usize = 64 * 1024;
+
 /// Has a connection receive bytes that came before there was a stream, as if they had just been read.
 fn ingest(connection: &mut Connection, mut wire: Vec<u8>) -> Input {
     if wire.is_empty() {
@@ -161,9 +164,11 @@ fn ingest(connection: &mut Connection, mut wire: Vec<u8>) -> Input {
     }
     let discards = connection.is_discarding();
     let mut region = Region::new(&mut wire);
-    // There is no transport yet that could take the answers: beyond what fits, the latest Pong stands for all.
     while connection.receive(&mut region) == Received::Part {
-        connection.block();
+        // There is no transport yet that could take them.
+        if connection.unsent().len() >= ANSWERS_AHEAD {
+            connection.block();
+        }
     }
     let payload = if discards { 0 } else { region.written() };
     Input::new(wire.into(), payload)

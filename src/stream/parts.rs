@@ -1,4 +1,4 @@
-//! Taking a stream apart in any carried, and putting it together again.
+//! Taking a stream apart in any state, and putting it together again.
 
 use std::fmt;
 

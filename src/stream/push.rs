@@ -116,7 +116,7 @@ impl<S: AsyncWrite + Unpin> WebSocketStream<S> {
         match self.connection.call_waits(now) {
             Stalled::Never => Poll::Pending,
             Stalled::At(deadline) => {
-                if self.timers.poll_stall(cx, deadline).is_ready() {
+                if self.timers.poll_writer(cx, deadline).is_ready() {
                     self.wakers.yield_now(cx.waker());
                 }
                 Poll::Pending

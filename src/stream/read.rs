@@ -109,7 +109,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         let silence = watched.and_then(|_| self.connection.silence_deadline());
         if let Some(deadline) = silence.into_iter().chain(stalls).min()
             // The timer has the waker, too. If it is over by now, the next poll will see it.
-            && self.timers.poll_silence(cx, deadline).is_ready()
+            && self.timers.poll_reader(cx, deadline).is_ready()
         {
             self.wakers.yield_now(cx.waker());
         }
@@ -247,7 +247,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
             self.ping_by_the_way(cx);
         }
         if self.connection.silence_deadline().is_none() {
-            self.timers.stop_silence();
+            self.timers.stop_reader();
         }
         Poll::Ready(self.connection.tell_end())
     }
@@ -288,7 +288,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
             return Poll::Ready(());
         }
         let deadline = self.connection.linger(now());
-        self.timers.poll_silence(cx, deadline)
+        self.timers.poll_reader(cx, deadline)
     }
 
     /// Reads once, at most so many bytes if the caller's buffer has been written to before: to do that for it would cost
@@ -326,7 +326,7 @@ impl<S> WebSocketStream<S> {
         self.connection.ping_by_the_way(now());
         if let Some(deadline) = self.connection.silence_deadline() {
             // Whoever polls now sees to the next one.
-            let _ = self.timers.poll_silence(cx, deadline);
+            let _ = self.timers.poll_reader(cx, deadline);
         }
     }
 }

@@ -19,9 +19,9 @@ pin_project! {
     #[derive(Default)]
     struct Sleeps {
         #[pin]
-        silence: Option<Sleep>,
+        reader: Option<Sleep>,
         #[pin]
-        stall: Option<Sleep>,
+        writer: Option<Sleep>,
     }
 }
 
@@ -30,14 +30,14 @@ pin_project! {
 pub(super) struct Timers(Option<Pin<Box<Sleeps>>>);
 
 impl Timers {
-    /// Waits for a deadline of the reader's, see [`Config::keep_alive`](crate::Config::keep_alive).
-    pub(super) fn poll_silence(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
-        poll(self.get().project().silence, cx, deadline)
+    /// Waits for a deadline of the reader's: of the silence, of what has yet to leave, or of the transport's end.
+    pub(super) fn poll_reader(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
+        poll(self.get().project().reader, cx, deadline)
     }
 
     /// Waits for a deadline of the writer's, see [`Config::stall_timeout`](crate::Config::stall_timeout).
-    pub(super) fn poll_stall(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
-        poll(self.get().project().stall, cx, deadline)
+    pub(super) fn poll_writer(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
+        poll(self.get().project().writer, cx, deadline)
     }
 
     fn get(&mut self) -> Pin<&mut Sleeps> {
@@ -45,9 +45,9 @@ impl Timers {
     }
 
     /// The reader waits for nothing any more.
-    pub(super) fn stop_silence(&mut self) {
+    pub(super) fn stop_reader(&mut self) {
         if let Some(sleeps) = &mut self.0 {
-            sleeps.as_mut().project().silence.set(None);
+            sleeps.as_mut().project().reader.set(None);
         }
     }
 }

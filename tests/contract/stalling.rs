@@ -344,3 +344,33 @@ async fn ping_that_cannot_leave_ends_the_read_after_the_stall_and_a_silence() {
         assert_eq!(before.elapsed().as_secs(), (LIMIT / 2 + LIMIT + LIMIT / 2).as_secs());
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn read_counts_from_its_own_wait_whatever_was_cancelled_before() {
+    for role in ROLES {
+        for waits_for_flush in [false, true] {
+            let (mut stream, mock) = stream(role, config());
+            let task = Task::default();
+            if waits_for_flush {
+                ok(task.write(&mut stream, b"unflushed"));
+                mock.feed(&wire::ping(role, b""));
+                mock.state().flush = Some(Answer::Pending);
+            } else {
+                keep(&mut stream, &mock);
+            }
+            assert!(Task::default().read(&mut stream, 100).is_pending());
+            advance(MOMENT).await;
+            mock.set_room(usize::MAX);
+            mock.state().flush = None;
+            ok(task.write(&mut stream, b"and all before it"));
+            ok(task.flush(&mut stream));
+            advance(LIMIT + MOMENT).await;
+            mock.set_room(3);
+            ok(task.write(&mut stream, &[b'k'; 100]));
+            assert!(task.read(&mut stream, 100).is_pending());
+            mock.set_room(usize::MAX);
+            ok(task.write(&mut stream, b"the rest has left"));
+            ok(task.flush(&mut stream));
+        }
+    }
+}

@@ -67,7 +67,7 @@ fn flood_of_pings_on_a_blocked_transport_costs_one_slot() {
 }
 
 #[test]
-fn flood_of_pings_that_was_read_ahead_costs_one_slot() {
+fn flood_of_pings_that_was_read_ahead_costs_64_kib() {
     for role in ROLES {
         let ahead = frame(role, 9, b"p").repeat(100_000);
         let mut stream = None;
@@ -76,9 +76,14 @@ fn flood_of_pings_that_was_read_ahead_costs_one_slot() {
             stream = Some(WebSocketStream::from_transport(transport, role, &ahead, configs()[0].clone()));
         });
         let mut stream = stream.expect("it was made");
-        assert!(peak <= ahead.len() as isize + 4 * 1024, "{peak} bytes for {}", ahead.len());
+        // What it comes in, and the pool's buffers up to 66 KiB, the last of which grows into the next.
+        assert!(
+            peak <= ahead.len() as isize + (1 + 17 + 66 + 257) * 1024,
+            "{peak} bytes for {}",
+            ahead.len()
+        );
         assert!(flush(&mut stream).is_ready());
-        assert!(stream.get_ref().written <= 1024, "{} bytes of Pongs", stream.get_ref().written);
+        assert!(stream.get_ref().written <= 65 * 1024, "{} bytes of Pongs", stream.get_ref().written);
     }
 }
 

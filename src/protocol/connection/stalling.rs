@@ -84,7 +84,8 @@ impl Connection {
         }
     }
 
-    /// No read waits, or nothing waits with it.
+    /// No read waits, or nothing waits with it; or something has just left, so that the wait begins anew with the next poll.
+    #[inline]
     pub(crate) fn push_ends(&mut self) {
         self.clock.stop_stall(Waiter::Reader);
     }

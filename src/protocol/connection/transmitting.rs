@@ -98,7 +98,6 @@ impl Connection {
     }
 
     /// All that waits.
-    #[cfg(any(feature = "upgrade", feature = "connect", feature = "listener"))]
     pub(crate) fn unsent(&self) -> &[u8] {
         self.output.as_slice()
     }
@@ -151,6 +150,7 @@ impl Connection {
             }
             // A transport that claims more than it was given is not believed.
             Ok(n) => {
+                self.push_ends();
                 self.taken.add(kind);
                 Ok(n.min(offered))
             }
@@ -165,7 +165,10 @@ impl Connection {
     #[inline]
     pub(crate) fn flushed(&mut self, result: io::Result<()>) -> io::Result<()> {
         match result {
-            Ok(()) => self.taken.flush(),
+            Ok(()) => {
+                self.push_ends();
+                self.taken.flush();
+            }
             Err(_) => self.fail_writing(),
         }
         result
