@@ -189,9 +189,9 @@ impl Peer {
         Event::Feed(Feed { bytes: vec![0xff, 0xff], is_illegal: true, ..Feed::default() })
     }
 
-    /// So many empty frames.
-    pub fn empty_frames(self, count: usize) -> Event {
-        let bytes = wire::data(self.0, b"").repeat(count);
-        Event::Feed(Feed { bytes, ..Feed::default() })
+    /// So many frames with the same payload.
+    pub fn frames(self, payload: &[u8], count: usize) -> Event {
+        let bytes = wire::data(self.0, payload).repeat(count);
+        Event::Feed(Feed { bytes, payload: payload.repeat(count), ..Feed::default() })
     }
 }

@@ -73,12 +73,12 @@ fn flood_of_empty_frames_yields_and_goes_on() {
         .room(0)
         .task(&[READ_TO_END])
         .task(&[Op::Write(1)])
-        .environment([peer().empty_frames(70)])
+        .environment([peer().frames(b"", 70)])
         .environment([Event::Open]);
     in_each_form("flood", &scenario);
 }
 
-/// Each empty frame costs a read of its own.
+/// An empty frame of the peer: each costs a read of its own.
 fn peer_frame_len() -> usize {
     6
 }
@@ -90,7 +90,17 @@ fn flood_of_empty_frames_does_not_keep_close_from_its_end() {
             .form(form)
             .read_chunk(peer_frame_len())
             .task(&[Op::Close(1000)])
-            .environment([peer().empty_frames(70), peer().close(Some(1000))]);
+            .environment([peer().frames(b"", 70), peer().close(Some(1000))]);
         every_schedule(&format!("flood-close/{suffix}"), &scenario);
     }
+}
+
+#[test]
+fn flood_of_small_frames_does_not_keep_the_writing_half_from_its_end() {
+    let scenario = server()
+        .form(Form::Halves)
+        .read_chunk(peer_frame_len() + 1)
+        .task(&[Op::Close(1000)])
+        .environment([peer().frames(b"d", 70), peer().close(Some(1000))]);
+    every_schedule("flood-data-close", &scenario);
 }
