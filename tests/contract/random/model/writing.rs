@@ -224,7 +224,13 @@ impl Model {
                 (self.reported, self.close_timed_out) = (true, true);
                 ensure("5.3 TimedOut is for a limit", self.setup.limit || self.setup.keep_alive, String::new)
             }
-            Err(kind) if view.inn.read_failed == Some(kind) => Ok(()),
+            Err(kind) if view.inn.read_failed == Some(kind) => {
+                // Reading and writing may have failed alike: then this tells of both.
+                if view.out.write_failed == Some(kind) {
+                    self.report(view);
+                }
+                Ok(())
+            }
             Err(kind) => self.after_end_of_writing(Err(kind), view),
         }
     }
