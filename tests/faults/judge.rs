@@ -114,6 +114,11 @@ fn judge_direction(plan: &Plan, end: usize, reader: &Report, writer: &Report) ->
     ensure(offered.starts_with(got), || format!("end {end} has read what was never written"))?;
     // A close throws away what comes.
     let reads = !matches!(plan.users[end], User::Closes(..));
+    // One who stalls may be gone before its stream is, which then answers the Close.
+    let was_ended = writer.ended || plan.users[1 - end] == User::Stalls;
+    ensure(!reads || !reader.clean || was_ended, || {
+        format!("end {end} has a clean end that the other one never asked for")
+    })?;
     if !reads || got.len() >= accepted.len() {
         return Ok(());
     }

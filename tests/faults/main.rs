@@ -1,9 +1,9 @@
 //! Two ends of this crate, from the handshake to the end, over a network that does its worst: one-byte windows, delays, resets,
 //! silence, and a cut at every byte. PROMISES 2.5, 2.6, 3.9, 5.1 to 5.6, 9.11.
 //!
-//! Each run ends with all bytes delivered, or with an error at both ends: never silence, never wrong bytes, never a clean end
-//! of a stream that was cut. Time is simulated, and nobody waits longer than the limits that are set. A seed gives the same
-//! run for ever.
+//! Each run ends with all bytes delivered; or the end that misses some has an error, and so has the one that wrote them, unless it
+//! had already read the peer's clean end. Never silence, never wrong bytes, never a clean end of a stream that was cut. Time is
+//! simulated, and nobody waits longer than the limits that are set allow. A seed gives the same run for ever.
 //!
 //! ```text
 //! alias faults='cargo test --no-default-features --features connect,listener --test faults'
@@ -83,7 +83,11 @@ fn cut_at_every_byte_of_handshake_data_and_closing_is_told_at_both_ends() {
                     if wanted.is_some() {
                         println!("{}", show(&plan, &outcome));
                     }
-                    if let Err(failure) = &outcome.verdict {
+                    // The Close is the last that either end sends.
+                    let is_cut = at < whole.passed[way] && outcome.reports[1 - way].clean;
+                    let cut =
+                        if is_cut { Err("a clean end, and no whole Close has come".into()) } else { Ok(()) };
+                    if let Err(failure) = outcome.verdict.and(cut) {
                         failures.push(format!("FAULTS_CASE={case} {COMMAND} cut: {failure}"));
                     }
                 }
@@ -101,14 +105,11 @@ fn random_network_between_two_programs_loses_nothing_silently() {
     let one = number("FAULTS_SEED");
     let first = one.or_else(|| number("FAULTS_FIRST")).unwrap_or(0);
     let count = if one.is_some() { 1 } else { number("FAULTS_RUNS").unwrap_or(4000) };
-    let (mut failures, mut with_fault, mut stuck) = (Vec::new(), 0, Vec::new());
+    let (mut failures, mut with_fault) = (Vec::new(), 0);
     for seed in first..first + count {
         let plan = Plan::draw(seed);
         let outcome = judge::run(&plan);
         with_fault += u64::from(outcome.happened.is_some());
-        if outcome.reports.iter().any(|report| report.gave_up && !report.ended) {
-            stuck.push(seed);
-        }
         if one.is_some() {
             println!("{}", show(&plan, &outcome));
         }
@@ -119,8 +120,7 @@ fn random_network_between_two_programs_loses_nothing_silently() {
             println!("{} seeds, {} failures", seed + 1 - first, failures.len());
         }
     }
-    let some = &stuck[..stuck.len().min(5)];
-    println!("{count} seeds, {with_fault} with a fault; in {} a Ping is stuck: {some:?}", stuck.len());
+    println!("{count} seeds, {with_fault} with a fault");
     let shown = &failures[..failures.len().min(20)];
     assert!(failures.is_empty(), "{} of {count} runs fail:\n{}", failures.len(), shown.join("\n"));
 }

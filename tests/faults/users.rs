@@ -63,6 +63,17 @@ pub type Told = Rc<RefCell<Report>>;
 /// A program's own patience with a peer that has gone silent, where no limit of the stream's holds: after this end's Close.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// The same with a peer that takes nothing. More than the slowest network takes for all bytes of a run, one by one.
+const WRITE_PATIENCE: Duration = Duration::from_secs(400);
+
+/// The result of a call of the writer, which a limit of the stream's should have ended.
+async fn patiently<T>(told: &Told, call: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    timeout(WRITE_PATIENCE, call).await.unwrap_or_else(|_| {
+        told.borrow_mut().gave_up = true;
+        Err(ErrorKind::WouldBlock.into())
+    })
+}
+
 /// The bytes of each end, never the same twice in a row.
 pub fn byte(end: usize, at: usize) -> u8 {
     u8::try_from((at * 7 + at / 251 + end * 101) % 256).unwrap_or(0)
@@ -99,7 +110,7 @@ pub async fn run(user: User, manner: Manner, end: usize, mut stream: WebSocketSt
         User::Closes(bytes, code) => {
             send(&mut stream, bytes, manner, end, &told).await;
             told.borrow_mut().ended = true;
-            match stream.close(code, "enough").await {
+            match patiently(&told, stream.close(code, "enough")).await {
                 Ok(Some(_)) => told.borrow_mut().clean = true,
                 Ok(None) => failed(&told, "close", &ErrorKind::UnexpectedEof.into()),
                 Err(error) => failed(&told, "close", &error),
@@ -151,7 +162,7 @@ async fn send(
     let all: Vec<u8> = (0..bytes).map(|at| byte(end, at)).collect();
     let mut at = 0;
     while at < all.len() {
-        match writer.write(&all[at..all.len().min(at + manner.piece)]).await {
+        match patiently(told, writer.write(&all[at..all.len().min(at + manner.piece)])).await {
             Ok(n) => {
                 told.borrow_mut().accepted.extend(&all[at..at + n]);
                 at += n;
@@ -163,13 +174,13 @@ async fn send(
             }
         }
     }
-    let flushed = writer.flush().await;
+    let flushed = patiently(told, writer.flush()).await;
     flushed.inspect_err(|error| failed(told, "flush", error)).is_ok()
 }
 
 async fn shut(writer: &mut (impl AsyncWrite + Unpin), told: &Told) {
     told.borrow_mut().ended = true;
-    if let Err(error) = writer.shutdown().await {
+    if let Err(error) = patiently(told, writer.shutdown()).await {
         failed(told, "shutdown", &error);
     }
 }
@@ -213,7 +224,7 @@ async fn echo(stream: &mut WebSocketStream<Link>, manner: Manner, told: &Told) {
         told.borrow_mut().got.extend(&piece[..n]);
         let mut at = 0;
         while at < n {
-            match stream.write(&piece[at..n]).await {
+            match patiently(told, stream.write(&piece[at..n])).await {
                 Ok(written) => {
                     told.borrow_mut().accepted.extend(&piece[at..at + written]);
                     at += written;
