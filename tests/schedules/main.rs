@@ -12,6 +12,8 @@
 //! tests/schedules/seeded                                                      faults put in by hand are found
 //! ```
 //!
+//! A schedule that is run again prints its steps; where it prints none, there is no scenario of that name.
+//!
 //! How many schedules there are, and after how many each fault is found, is in `RESULTS.md`, which `seeded` writes.
 
 // A test binary exports nothing, may panic, and casts small numbers.

@@ -132,10 +132,9 @@ impl<'a> World<'a> {
         let runs = |i: &usize| self.tasks[*i].is_woken() && !self.tasks[*i].is_done() && self.is_free(*i);
         let mut moves: Vec<Move> = tasks.clone().filter(runs).map(Move::Poll).collect();
         moves.extend([Way::In, Way::Out].into_iter().filter(|way| self.control.is_due(*way)).map(Move::Wake));
-        let may_stop = moves.is_empty();
+        let all_rest = moves.is_empty();
         let happens = |i: &usize| !self.environment[*i].is_empty();
         moves.extend((0..self.environment.len()).filter(happens).map(Move::Happen));
-        let may_stop = may_stop && !moves.is_empty();
         if self.cancels > 0 {
             for i in tasks {
                 moves.extend(self.tasks[i].waiting().map(|(lane, _)| Move::Cancel(i, lane)));
@@ -144,7 +143,7 @@ impl<'a> World<'a> {
         if self.moves > 0 {
             moves.extend(self.sleepers().into_iter().map(Move::Elsewhere));
         }
-        if may_stop {
+        if all_rest && !moves.is_empty() {
             moves.push(Move::Stop);
         }
         moves
