@@ -6,7 +6,7 @@ use crate::kit::{KEY, ROLES, Read, Stream, control, feed, frame, mask, peers_key
 use crate::rules::{Rule, Rules, assert_broken};
 
 /// FIN and opcode of every legal frame; a continuation stands inside a message.
-const FIRSTS: [u8; 8] = [0x00, 0x01, 0x02, 0x80, 0x82, 0x88, 0x89, 0x8a];
+const FIRSTS: [u8; 9] = [0x00, 0x01, 0x02, 0x80, 0x81, 0x82, 0x88, 0x89, 0x8a];
 
 /// A stream on which such a frame may come; what makes it so lies in `opening`.
 fn stream_for<'a>(role: Role, first: u8, opening: &'a [u8], bytes: &mut [u8]) -> Stream<'a> {

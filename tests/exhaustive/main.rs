@@ -1,4 +1,4 @@
-//! Every input there is, where there are few enough of them, against tables that are written from RFC 6455 and not from the code.
+//! Tries every input where there are few enough, against tables that are written from RFC 6455 and not from the code.
 //!
 //! What is too much for every run has a command of its own, see CONTRIBUTING.md. Each test prints how many cases it has tried:
 //!
