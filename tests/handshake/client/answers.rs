@@ -30,6 +30,9 @@ async fn refused_with(from: &'static str, to: &'static str) -> ConnectError {
 
 //= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
 //= type=test
+//# The client MUST validate the server's response as follows:
+//= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+//= type=test
 //# If the response lacks an |Upgrade| header field or the |Upgrade| header field contains a value that is not
 //# an ASCII case-insensitive match for the value "websocket", the client MUST
 #[tokio::test]
@@ -139,9 +142,6 @@ async fn answer_in_http_1_0_is_refused() {
     assert!(matches!(error, ConnectError::Version { received: Version::HTTP_10, .. }), "{error:?}");
 }
 
-//= https://www.rfc-editor.org/rfc/rfc6455#section-4.1
-//= type=test
-//# The client MUST validate the server's response as follows:
 #[tokio::test]
 async fn answer_that_is_right_is_taken_in_any_spelling() {
     let answers: [fn(&str) -> String; 4] = [
