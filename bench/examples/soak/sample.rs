@@ -78,7 +78,7 @@ impl Server {
         let mut line = String::new();
         answers.read_line(&mut line)?;
         let (binary, text): (Vec<SocketAddr>, Vec<SocketAddr>) = serde_json::from_str(&line)?;
-        Ok(Server { child, questions, answers, addresses: Servers { binary, text } })
+        Ok(Server { child, questions, answers, addresses: Servers { binary, text, silent: Vec::new() } })
     }
 
     pub fn ask(&mut self) -> io::Result<Sample> {

@@ -19,6 +19,8 @@ use super::{Check, Sequence};
 pub struct Servers {
     pub binary: Vec<SocketAddr>,
     pub text: Vec<SocketAddr>,
+    /// For [`Kind::Silent`], where it has one of its own: whose keep-alive is soon over.
+    pub silent: Vec<SocketAddr>,
 }
 
 /// How much a conversation has of everything.
@@ -49,6 +51,8 @@ pub async fn converse(
         roll @ 0..=8 => roll,
         roll => roll % 3,
     } as usize];
+    let is_apart = kind == Kind::Silent && !servers.silent.is_empty();
+    let is_text = is_text && !is_apart;
     let place = sequence.boundary(dice.below(0x1_0000));
     let mut length = |most| sequence.boundary(place + dice.length(most)) - place;
     let up = if kind == Kind::Push { 0 } else { length(measure.bytes) };
@@ -74,7 +78,11 @@ async fn talk(
     ask: Ask,
     is_text: bool,
 ) -> io::Result<()> {
-    let addresses = if is_text { &servers.text } else { &servers.binary };
+    let addresses = match ask.kind {
+        Kind::Silent if !servers.silent.is_empty() => &servers.silent,
+        _ if is_text => &servers.text,
+        _ => &servers.binary,
+    };
     let address = addresses[dice.below(addresses.len() as u64) as usize];
     let payload_type = if is_text { PayloadType::Text } else { PayloadType::Binary };
     let frame = 1 << (8 + dice.below(13));
