@@ -60,9 +60,12 @@ fn flood_of_any_small_frames_allocates_nothing_and_takes_few_polls() {
                     let (allocations, peak, left) = cost(|| {
                         while !stream.get_ref().input.is_empty() {
                             polls += 1;
+                            let before = stream.get_ref().input.len();
                             if let Poll::Ready(read) = read(&mut stream, &mut bytes) {
                                 total += read.expect("every frame is legal");
                             }
+                            let taken = before - stream.get_ref().input.len();
+                            assert!(taken <= 32 * ROOM, "{name}: {taken} bytes in one poll");
                         }
                     });
                     assert_eq!(total, carried, "{name}");

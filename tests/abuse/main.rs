@@ -1,6 +1,6 @@
 //! Peers that mean harm: what each can make this end hold and do, counted. SECURITY.md has the table.
 //!
-//! What was there before is elsewhere: `cost::bounded` (announced lengths, Pings that nobody takes), `closing::calling` (peers that
+//! Related tests: `cost::bounded` (announced lengths, Pings that nobody takes), `closing::calling` (peers that
 //! never answer a Close), `stalling` (peers that never read), `handshake::listener` (`limits`, `crowds`).
 //!
 //!     cargo test --no-default-features --features connect,listener --test abuse -- --nocapture
