@@ -1,4 +1,5 @@
-//! That nobody can tell the next masking key from those before: PROMISES 3.7.
+//! Masking keys show no pattern that a counter, a seed that is shared, or a key that is used again would leave: PROMISES 3.7. More than
+//! that no test can show: that the generator is one for secrets is to be seen in `frame::mask`.
 
 use std::collections::HashSet;
 
