@@ -47,6 +47,16 @@ impl Key {
         KEYS.with_borrow_mut(|keys| keys.belong_to(std::process::id()));
     }
 
+    /// Makes the keys that this thread has drawn those of another process, and returns what they would have been.
+    #[cfg(all(test, unix))]
+    pub(crate) fn pretend_to_have_forked() -> Vec<[u8; 4]> {
+        KEYS.with_borrow_mut(|keys| {
+            keys.refill();
+            keys.process = std::process::id().wrapping_add(1);
+            keys.block.iter().map(|key| key.to_le_bytes()).collect()
+        })
+    }
+
     /// Twice in a row.
     #[inline]
     fn twice(self) -> u64 {

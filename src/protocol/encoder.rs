@@ -214,6 +214,15 @@ impl Body for Slices<'_> {
 mod tests {
     use super::*;
 
+    #[cfg(unix)]
+    #[test]
+    fn client_that_begins_gives_up_the_keys_of_the_process_that_has_forked() {
+        let parents = Key::pretend_to_have_forked();
+        let keys: Vec<_> =
+            [Role::Client; 2].map(|role| Encoder::new(role).data_header(OpCode::Binary, 1).key).into();
+        assert!(keys.iter().all(|key| key.is_some_and(|key| !parents.contains(&key.octets()))));
+    }
+
     #[test]
     fn slices_copy_any_part_of_their_parts() {
         let slices = [b"bcd".as_slice(), b"", b"efg", b"hij"].map(IoSlice::new);

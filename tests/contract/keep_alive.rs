@@ -158,7 +158,10 @@ async fn keep_alive_ends_with_this_ends_own_close_and_with_both() {
         waits(&task, &mut stream);
         ok(task.shutdown(&mut stream));
         mock.take_written();
-        pass(&task, 10 * INTERVAL).await;
+        for _ in 0..4 {
+            waits(&task, &mut stream);
+            pass(&task, INTERVAL + MOMENT).await;
+        }
         waits(&task, &mut stream);
         assert_eq!(mock.take_written(), b"");
 
@@ -168,11 +171,23 @@ async fn keep_alive_ends_with_this_ends_own_close_and_with_both() {
             mock.feed(&wire::close(role, Some(code), ""));
             assert_eq!(ok(task.read(&mut stream, 100)), b"");
             mock.take_written();
-            pass(&task, 10 * INTERVAL).await;
-            assert_eq!(ok(task.read(&mut stream, 100)), b"");
+            for _ in 0..4 {
+                pass(&task, INTERVAL + MOMENT).await;
+                assert_eq!(ok(task.read(&mut stream, 100)), b"");
+            }
             assert_eq!(mock.take_written(), b"");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn read_that_has_failed_leaves_no_timer_behind() {
+    let (mut stream, mock) = stream(ROLES[0], config());
+    let task = Task::default();
+    waits(&task, &mut stream);
+    mock.state().input_end = Answer::Error(ErrorKind::ConnectionReset);
+    err(task.read(&mut stream, 100));
+    assert!(!pass(&task, 10 * INTERVAL).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -192,11 +207,15 @@ async fn silence_on_a_transport_that_takes_nothing_any_more_ends_too() {
 #[tokio::test(start_paused = true)]
 async fn interval_of_any_length_is_accepted() {
     for interval in [Duration::ZERO, Duration::MAX] {
-        let (mut stream, _mock) = stream(ROLES[0], binary().keep_alive(interval));
+        let (mut stream, mock) = stream(ROLES[0], binary().keep_alive(interval));
         let task = Task::default();
         let before = Instant::now();
         waits(&task, &mut stream);
         assert_eq!(before.elapsed(), Duration::ZERO);
+        pass(&task, 10_000 * INTERVAL).await;
+        waits(&task, &mut stream);
+        // Long after the shortest interval none has waited, and it begins anew; the longest is never over.
+        assert_eq!(pings(&mock), 0);
     }
 }
 

@@ -225,6 +225,20 @@ fn failure_of_the_transports_own_shutdown_is_reported_unless_it_is_gone() {
     }
 }
 
+#[test]
+fn transport_that_has_failed_and_is_gone_owes_its_shutdown_nothing_more() {
+    for role in ROLES {
+        let (mut stream, mock) = stream(role, binary());
+        let task = Task::default();
+        mock.state().room = 0;
+        mock.state().output_end = Answer::Error(ErrorKind::ConnectionReset);
+        assert_eq!(err(task.write(&mut stream, b"lost")).kind(), ErrorKind::ConnectionReset);
+        fail(&mock, Failure::Shutdown, ErrorKind::NotConnected);
+        ok(task.shutdown(&mut stream));
+        assert!(mock.state().shutdowns > 0);
+    }
+}
+
 /// A call, or something that happens to the transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Act {

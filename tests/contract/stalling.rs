@@ -198,6 +198,28 @@ async fn write_counts_from_its_own_beginning_whatever_was_cancelled_or_has_ended
 }
 
 #[tokio::test(start_paused = true)]
+async fn flush_counts_from_its_own_beginning_where_an_earlier_one_has_waited_and_ended() {
+    for role in ROLES {
+        let (mut stream, mock) = stream(role, config());
+        let task = Task::default();
+        ok(task.write(&mut stream, b"first"));
+        mock.state().flush = Some(Answer::Pending);
+        assert!(task.flush(&mut stream).is_pending());
+        advance(LIMIT / 2).await;
+        mock.state().flush = None;
+        ok(task.flush(&mut stream));
+        ok(task.write(&mut stream, b"second"));
+        advance(LIMIT / 2).await;
+        mock.state().flush = Some(Answer::Pending);
+        assert!(task.flush(&mut stream).is_pending());
+        assert!(!pass(&task, LIMIT - MOMENT).await, "{}", name(role));
+        assert!(task.flush(&mut stream).is_pending());
+        assert!(pass(&task, 2 * MOMENT).await);
+        assert_eq!(*rule(&err(task.flush(&mut stream))), Error::StallTimedOut);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn wait_goes_on_in_a_stream_that_was_taken_apart() {
     for role in ROLES {
         for (what, happen, poll) in waits() {
