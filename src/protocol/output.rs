@@ -29,7 +29,7 @@ pub(crate) struct Output {
     buffer: Buffer,
     start: usize,
     end: usize,
-    /// How long the waiting Pong is; 0 if there is none.
+    /// How long the waiting Pong is; 0 if there is none. One of which a part has been sent begins before `start`.
     pong: u8,
     /// The transport was offered these bytes and has not taken all of them.
     blocked: bool,
@@ -90,8 +90,6 @@ impl Output {
         self.start += n;
         if self.start >= self.end {
             self.clear();
-        } else if self.len() < self.pong.into() {
-            self.pong = 0;
         }
     }
 
@@ -201,6 +199,37 @@ mod tests {
         output.push_pong(b"five");
         output.push_pong(b"six");
         assert_eq!(output.as_slice(), b"foursix", "it may be half sent");
+    }
+
+    #[test]
+    fn what_is_half_sent_stays_in_order_whatever_comes_behind_it() {
+        let first: Vec<u8> = (0..900).map(|at| (at % 251) as u8).collect();
+        // There is room where it is, once it is moved, in a larger buffer.
+        for more in [100, 300, 900] {
+            let mut output = Output::default();
+            output.push_control(&first);
+            output.advance(700);
+            output.push_control(&vec![7; more]);
+            assert_eq!(output.len(), 200 + more);
+            assert_eq!(output.as_slice(), [&first[700..], &vec![7; more]].concat());
+        }
+    }
+
+    #[test]
+    fn half_of_a_pong_is_not_replaced_here_nor_in_a_stream_that_goes_on() {
+        let mut output = Output::default();
+        output.push_pong(b"pong");
+        output.advance(1);
+        let mut next = Output::default();
+        next.push_unsent(output.as_slice(), Nature { blocked: true, ..output.nature() });
+        output.block();
+        for mut output in [output, next] {
+            assert_eq!(output.waiting(), b"ong");
+            output.push_pong(b"a newer one");
+            output.push_pong(b"latest");
+            assert_eq!(output.as_slice(), b"onglatest");
+            assert_eq!(output.waiting(), b"ong");
+        }
     }
 
     #[test]
