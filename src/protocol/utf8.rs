@@ -25,24 +25,14 @@ impl Utf8 {
         if self.need == 0 { 0 } else { self.have.into() }
     }
 
-    /// How many bytes it takes to finish the code point under way: 0 to 3.
-    pub(crate) fn missing(self) -> u8 {
-        self.need
-    }
-
     /// Perhaps inside a code point: up to three bytes of it may come.
     pub(crate) fn somewhere() -> Self {
         Utf8 { have: 3, ..Utf8::default() }
     }
 
     /// Whether that is still not known.
-    pub(crate) fn is_somewhere(self) -> bool {
+    fn is_somewhere(self) -> bool {
         self.need == 0 && self.have > 0
-    }
-
-    /// Inside a code point of which `missing` bytes are still to come, and have been found valid before.
-    pub(crate) fn inside(missing: u8) -> Self {
-        Utf8 { need: missing, have: 1, low: 0x80, high: 0xbf }
     }
 
     /// Goes on with `bytes`; the error is the index of the first byte that cannot be there.
@@ -101,7 +91,7 @@ impl Utf8 {
 }
 
 /// Whether a byte is the second or a later one of its code point.
-pub(crate) fn is_continuation(byte: u8) -> bool {
+fn is_continuation(byte: u8) -> bool {
     byte & 0xc0 == 0x80
 }
 

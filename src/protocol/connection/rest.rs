@@ -69,9 +69,9 @@ impl Connection {
         this.output = Output::default();
         this.output.push_unsent(unsent, nature);
         this.decoder = Decoder::new(role, &this.config);
-        this.decoder.restore(decoder);
+        this.decoder.begin_rest();
         let ingested = ingest(this);
-        this.decoder.restore_end(decoder);
+        this.decoder.end_rest(decoder);
         if let Some(end) = failed {
             this.end = end;
         }

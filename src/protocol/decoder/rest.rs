@@ -4,7 +4,7 @@
 use super::{Decoder, Message, Place};
 use crate::frame::header::{self, Masking};
 use crate::frame::{Header, Key, mask};
-use crate::protocol::{Utf8, utf8};
+use crate::protocol::Utf8;
 use crate::{CloseFrame, OpCode, PayloadType};
 
 impl Decoder {
@@ -37,7 +37,7 @@ impl Decoder {
     /// Writes wire bytes that make a new decoder deliver `unread`, which this one has decoded already, and then
     /// go on exactly where this one stands.
     ///
-    /// Two things do not show on the wire and are returned, for [`Decoder::restore`].
+    /// What does not show on the wire is returned, for [`Decoder::end_rest`].
     ///
     /// After an error there is no going on: then `unread` is all there is.
     pub(crate) fn encode_rest(&self, unread: &[u8], failed: bool, out: &mut Vec<u8>) -> Carried {
@@ -56,21 +56,8 @@ impl Decoder {
             push_header(Header { fin: !in_message, opcode, key: plain, length }, out);
             out.extend_from_slice(unread);
         }
-        // The code point that `unread` starts in the middle of.
-        let tail = unread.iter().take_while(|byte| utf8::is_continuation(**byte)).count();
-        let beyond = if tail == unread.len() { self.utf8.missing().into() } else { 0 };
-        let utf8 = match u8::try_from(tail + beyond) {
-            _ if unread.is_empty() => self.utf8,
-            _ if tail == unread.len() && self.utf8.is_somewhere() => Utf8::somewhere(),
-            Ok(missing @ 1..=3) => Utf8::inside(missing),
-            _ => Utf8::default(),
-        };
-        let carried = Carried {
-            start: utf8,
-            end: self.utf8,
-            hidden: self.hidden,
-            either_next: self.message == Message::Unknown,
-        };
+        let carried =
+            Carried { utf8: self.utf8, hidden: self.hidden, either_next: self.message == Message::Unknown };
         if failed {
             return carried;
         }
@@ -111,16 +98,16 @@ impl Decoder {
         (self.masking != Masking::Forbidden).then_some(Key::default())
     }
 
-    /// Takes over what [`Decoder::encode_rest`] could not write, before its bytes are decoded.
-    pub(crate) fn restore(&mut self, carried: Carried) {
+    /// Before the bytes of [`Decoder::encode_rest`] are decoded: they are valid, and may begin inside a code point.
+    pub(crate) fn begin_rest(&mut self) {
         if self.payload_type == PayloadType::Text {
-            self.utf8 = carried.start;
+            self.utf8 = Utf8::somewhere();
         }
     }
 
-    /// The second half of [`Decoder::restore`], after the bytes were decoded.
-    pub(crate) fn restore_end(&mut self, carried: Carried) {
-        self.utf8 = carried.end;
+    /// After they were decoded: takes over what they do not say.
+    pub(crate) fn end_rest(&mut self, carried: Carried) {
+        self.utf8 = carried.utf8;
         self.hidden = carried.hidden;
         if carried.either_next {
             self.message = Message::Unknown;
@@ -131,9 +118,8 @@ impl Decoder {
 /// What a decoder knows and the wire does not say.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Carried {
-    /// The code point that the caller has stopped in, and the one that the bytes received have stopped in.
-    start: Utf8,
-    end: Utf8,
+    /// The code point that the bytes received have stopped in.
+    utf8: Utf8,
     /// FIN and opcode of the current frame are not known.
     hidden: bool,
     /// Either a continuation or a new message may come next.
