@@ -86,6 +86,22 @@ fn complete_frames_and_one_cut_at_any_byte_come_out_in_order() {
 }
 
 #[test]
+fn unread_bytes_of_an_adopted_stream_are_the_rest_to_any_other() {
+    for role in ROLES {
+        let mut talk = Talk::new(role, &binary());
+        let frame = talk.say(Data(true, 300));
+        let talk = talk.goodbye();
+        for at in frame.start..frame.start + 12 {
+            let (websocket, mock) = used(role, &talk.wire[..at]);
+            let parts = WebSocketStream::new(websocket, talk.payload_type()).into_parts();
+            let stream = WebSocketStream::from_transport(parts.transport, role, parts.unread, binary());
+            mock.feed(&talk.wire[at..]);
+            talk.check(stream, &mock, 8192, &format!("{} {at}", name(role)));
+        }
+    }
+}
+
+#[test]
 fn large_frames_that_were_read_ahead_come_out_in_order() {
     let befores: [&[Step]; 3] = [
         &[Data(true, 65535), Ping(1)],
