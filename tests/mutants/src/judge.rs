@@ -25,8 +25,7 @@ pub enum Verdict {
 }
 
 /// Tests that take longer than a quarter of a second are run last.
-const SLOW: [&str; 16] = [
-    "abort",
+const SLOW: [&str; 15] = [
     "complete_frames_and_one_cut",
     "conformance::",
     "continuing::",

@@ -51,8 +51,6 @@ pub async fn converse(
         roll @ 0..=8 => roll,
         roll => roll % 3,
     } as usize];
-    let is_apart = kind == Kind::Silent && !servers.silent.is_empty();
-    let is_text = is_text && !is_apart;
     let place = sequence.boundary(dice.below(0x1_0000));
     let mut length = |most| sequence.boundary(place + dice.length(most)) - place;
     let up = if kind == Kind::Push { 0 } else { length(measure.bytes) };
@@ -78,13 +76,12 @@ async fn talk(
     ask: Ask,
     is_text: bool,
 ) -> io::Result<()> {
-    let addresses = match ask.kind {
-        Kind::Silent if !servers.silent.is_empty() => &servers.silent,
-        _ if is_text => &servers.text,
-        _ => &servers.binary,
+    let (addresses, payload_type) = match ask.kind {
+        Kind::Silent if !servers.silent.is_empty() => (&servers.silent, PayloadType::Binary),
+        _ if is_text => (&servers.text, PayloadType::Text),
+        _ => (&servers.binary, PayloadType::Binary),
     };
     let address = addresses[dice.below(addresses.len() as u64) as usize];
-    let payload_type = if is_text { PayloadType::Text } else { PayloadType::Binary };
     let frame = 1 << (8 + dice.below(13));
     let mut config = Config::new(payload_type).max_frame_len(Some(frame)).close_timeout(LIMIT);
     if dice.below(3) == 0 {
