@@ -9,11 +9,11 @@ pub fn check(data: &[u8]) {
     let plan = plan::Plan::draw(dice::THROWN);
     let failure = world::run(&plan, false).failure;
     if let Some(failure) = failure {
-        eprintln!("{}: {}", failure.rule, failure.text);
+        eprintln!("fuzz: {}: {}", failure.rule, failure.text);
         if std::env::var_os("FUZZ_TRACE").is_some() {
             eprintln!("{plan:#?}");
         }
-        // The dice are thrown again, and fall alike, for each run. That may take longer than a run may.
+        // To shorten it takes many runs, with the same dice, and may take longer than the fuzzer waits: hence the line above.
         panic!("{}: {}\n{}", failure.rule, failure.text, shorten::show(&plan, &failure));
     }
 }

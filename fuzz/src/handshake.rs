@@ -17,13 +17,7 @@ use kit::task::Task;
 use kit::{alloc, http};
 use tokio::runtime::Runtime;
 
-thread_local! {
-    static CLOCK: Runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .expect("a runtime without I/O");
-}
+use crate::clock;
 
 /// Draws a case, and checks it.
 pub fn check(input: &mut Input<'_>) {
@@ -31,8 +25,7 @@ pub fn check(input: &mut Input<'_>) {
     let steps = if flags & 2 == 2 { input.below(40) } else { 0 };
     let steps = input.take(steps).to_vec();
     let bytes = http::expand(input.rest());
-    CLOCK.with(|clock| {
-        let _inside = clock.enter();
+    clock::stopped(|clock| {
         let ends = flags & 4 == 4;
         if flags & 1 == 0 {
             check_server(clock, &bytes, &steps, ends)
@@ -105,6 +98,7 @@ fn check_server(clock: &Runtime, bytes: &[u8], steps: &[u8], ends: bool) {
         }
         Err(error) => error,
     };
+    assert!(!http::is_plain(bytes, "GET / HTTP/1.1", &PLAIN), "refused without a cause: {error:?}");
     match error.kind() {
         ErrorKind::InvalidData => {
             let inside = error.get_ref().and_then(|inner| inner.downcast_ref::<Rejection>());
@@ -115,6 +109,15 @@ fn check_server(clock: &Runtime, bytes: &[u8], steps: &[u8], ends: bool) {
         kind => panic!("{kind:?}: {error:?}"),
     }
 }
+
+/// The fields that a handshake needs.
+const PLAIN: [&str; 5] = [
+    "Host: a",
+    "Upgrade: websocket",
+    "Connection: Upgrade",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+];
 
 /// A 101 with the proof of the key, and one of the subprotocols that were asked for, if any.
 fn check_accepted(written: &[u8], head: &::http::request::Parts) {
@@ -175,8 +178,7 @@ fn check_client(clock: &Runtime, template: &[u8], steps: &[u8], ends: bool) {
         if bytes.is_some() || !line.written.ends_with(b"\r\n\r\n") {
             return;
         }
-        let key = http::field(&line.written, "Sec-WebSocket-Key").expect("a key");
-        let accept = http::accept(std::str::from_utf8(key).expect("it is base64"));
+        let accept = proof(&line.written);
         let mut text = Vec::with_capacity(template.len() + 28);
         for octet in template {
             match octet {
@@ -203,9 +205,11 @@ fn check_client(clock: &Runtime, template: &[u8], steps: &[u8], ends: bool) {
             assert_eq!(response.version(), head.version);
             assert_eq!(response.headers(), &head.headers);
             let field = |name: &str| head.headers.get(name).map(|value| value.as_bytes().trim_ascii());
-            let key = http::field(&line.borrow().written, "Sec-WebSocket-Key").map(<[u8]>::to_vec);
-            let key = String::from_utf8(key.unwrap_or_default()).expect("it is base64");
-            assert_eq!(field("sec-websocket-accept"), Some(http::accept(&key).as_bytes()));
+            assert_eq!(field("sec-websocket-accept"), Some(proof(&line.borrow().written).as_bytes()));
+            assert_eq!(field("sec-websocket-extensions"), None);
+            let options = head.headers.get_all("connection").iter();
+            let mut options = options.flat_map(|line| line.as_bytes().split(|octet| *octet == b','));
+            assert!(options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"upgrade")));
             assert!(field("upgrade").is_some_and(|name| name.eq_ignore_ascii_case(b"websocket")));
             assert!(matches!(field("sec-websocket-protocol"), None | Some(b"x" | b"y")));
             line.borrow_mut().end(After::End);
@@ -219,7 +223,17 @@ fn check_client(clock: &Runtime, template: &[u8], steps: &[u8], ends: bool) {
                 assert_eq!(response.headers(), &head.headers);
             }
         }
-        // Whatever it says, it can be shown.
-        Err(error) => drop(format!("{error} {error:?}")),
+        Err(error) => {
+            let accept = format!("Sec-WebSocket-Accept: {}", proof(&line.borrow().written));
+            let fields = ["Upgrade: websocket", "Connection: Upgrade", &accept];
+            let is_plain = http::is_plain(&bytes, "HTTP/1.1 101 Switching Protocols", &fields);
+            assert!(!is_plain, "refused without a cause: {error} {error:?}");
+        }
     }
+}
+
+/// Section 4.2.2, item 5.4: what answers the key of a request.
+fn proof(request: &[u8]) -> String {
+    let key = http::field(request, "Sec-WebSocket-Key").expect("a key");
+    http::accept(std::str::from_utf8(key).expect("it is base64"))
 }

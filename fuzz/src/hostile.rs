@@ -7,7 +7,7 @@ mod ending;
 mod setup;
 
 use std::cell::RefCell;
-use std::io::{self, ErrorKind, IoSlice};
+use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::LazyLock;
@@ -19,8 +19,8 @@ use kit::line::{Line, Pipe};
 use kit::oracle::{Mask, Oracle};
 use kit::script;
 use kit::task::Task;
-use tokio::runtime::Runtime;
 
+use crate::clock;
 use crate::user::User;
 use setup::{Op, Setup};
 
@@ -63,6 +63,8 @@ pub struct Seen {
     lost_tail: usize,
     /// A shutdown or a `close` has begun; and what that close says.
     began: bool,
+    /// It was a `close`.
+    closes: bool,
     own_code: Option<u16>,
     discards: bool,
     /// The longest write that was accepted.
@@ -75,27 +77,26 @@ pub struct Seen {
     write_told: bool,
     /// And what the transport itself has said.
     own_told: bool,
+    /// Something was written since the reading has ended.
+    wrote_since: bool,
+    /// A write has waited, and none was ready since; it may have been cancelled.
+    write_waits: bool,
+    /// And so it was when the reading ended.
+    waited_at_end: bool,
     timed_out: bool,
     /// How many milliseconds have passed.
     passed: u64,
 }
 
-thread_local! {
-    static CLOCK: Runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .expect("a runtime without I/O");
-}
-
 /// Draws a run, and checks it from its first poll to its last.
 pub fn check(input: &mut Input<'_>) {
-    CLOCK.with(|clock| {
-        let _inside = clock.enter();
+    clock::stopped(|clock| {
         let mut run = Run::draw(input);
-        // Ends with the input.
-        while !input.is_over() {
+        // Ends with the input, and soon after all that can happen.
+        let mut after = 8;
+        while !input.is_over() && after > 0 {
             run.act(input, clock);
+            after -= usize::from(run.is_over());
         }
         run.finish();
     });
@@ -142,6 +143,11 @@ impl Run {
         }
     }
 
+    /// Both directions have ended, and whoever asks again is told so again.
+    fn is_over(&self) -> bool {
+        self.seen.end.is_some() && self.line.borrow().shut
+    }
+
     fn note_wakes(&mut self) {
         for (task, runnable) in self.tasks.iter().zip(&mut self.runnable) {
             *runnable |= task.was_woken();
@@ -150,7 +156,7 @@ impl Run {
 
     /// Polls a task once, woken or not.
     fn poll(&mut self, task: usize) {
-        if !self.may_begin(task) && !matches!(self.ops[task], Some(Op::Close(_))) {
+        if !self.may_begin(task) && !matches!(self.ops[task], Some(Op::Close(..))) {
             self.ops[task] = None;
         }
         let Some(mut op) = self.ops[task].take() else { return };
@@ -180,9 +186,9 @@ impl Run {
                 let polled = self.user.write(|stream| stream.poll_shutdown(cx));
                 self.after_shutdown(polled)
             }
-            Op::Close(closing) => {
+            Op::Close(closing, is_legal) => {
                 let polled = closing.as_mut().poll(cx);
-                self.after_close(polled)
+                self.after_close(*is_legal, polled)
             }
         };
         self.trace(|| {
@@ -212,15 +218,7 @@ impl Run {
         if !self.setup.is_text {
             return input::pattern(self.serial, len);
         }
-        let mut utf8 = kit::utf8::Utf8::default();
-        self.seen.tail.iter().for_each(|octet| assert!(utf8.take(*octet)));
-        let mut bytes = Vec::new();
-        while utf8.unfinished() > 0 {
-            bytes.extend((0x80..=0xbf).find(|octet| utf8.take(*octet)));
-        }
-        bytes.extend(input::text(self.serial, len));
-        bytes.truncate(len);
-        bytes
+        input::text_behind(&self.seen.tail, self.serial, len)
     }
 }
 
@@ -233,12 +231,5 @@ fn write(
     if lengths.len() == 1 {
         return stream.poll_write(cx, bytes);
     }
-    let mut left = bytes;
-    let slices = lengths.iter().map(|length| {
-        let (slice, rest) = left.split_at(*length);
-        left = rest;
-        IoSlice::new(slice)
-    });
-    let slices: Vec<IoSlice<'_>> = slices.collect();
-    stream.poll_write_vectored(cx, &slices)
+    stream.poll_write_vectored(cx, &input::slices(bytes, lengths))
 }

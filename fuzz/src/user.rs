@@ -1,6 +1,7 @@
 //! A stream and the two tasks that use it: whole, or in halves.
 
 use std::cell::RefCell;
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -115,12 +116,12 @@ impl User {
         })
     }
 
-    /// As `Debug` shows the stream.
-    pub fn show(&self) -> String {
-        match self.whole.borrow().as_ref() {
-            Some(stream) => format!("{stream:?}"),
-            None => format!("{:?}", self.writer.borrow()),
+    /// As `Debug` shows the stream, or a half of it.
+    pub fn show(&self) -> Option<String> {
+        fn show(place: &Place<impl fmt::Debug>) -> Option<String> {
+            place.borrow().as_ref().map(|stream| format!("{stream:?}"))
         }
+        show(&self.whole).or_else(|| show(&self.writer)).or_else(|| show(&self.reader))
     }
 
     /// Taken apart and put together.

@@ -1,7 +1,7 @@
 //! One stream that writes: what is on the wire, as the oracle and as a second stream read it.
 
 use std::cell::RefCell;
-use std::io::{ErrorKind, IoSlice};
+use std::io::ErrorKind;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
@@ -106,26 +106,12 @@ impl Writer {
         if !self.is_text {
             return input::pattern(self.serial, len);
         }
-        let mut bytes = Vec::new();
-        let mut utf8 = Utf8::default();
-        self.tail.iter().for_each(|octet| assert!(utf8.take(*octet)));
-        while utf8.unfinished() > 0 {
-            bytes.extend((0x80..=0xbf).find(|octet| utf8.take(*octet)));
-        }
-        bytes.extend(input::text(self.serial, len));
-        bytes.truncate(len);
-        bytes
+        input::text_behind(&self.tail, self.serial, len)
     }
 
     fn write(&mut self, lengths: &[usize], vectored: bool) {
         let bytes = self.bytes(lengths.iter().sum());
-        let mut left = &bytes[..];
-        let slices = lengths.iter().map(|length| {
-            let (slice, rest) = left.split_at(*length);
-            left = rest;
-            IoSlice::new(slice)
-        });
-        let slices: Vec<IoSlice<'_>> = slices.collect();
+        let slices = input::slices(&bytes, lengths);
         let before = self.line.borrow().written.len();
         let stream = Pin::new(&mut self.stream);
         let polled = self.task.run(|cx| match vectored {

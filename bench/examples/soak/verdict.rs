@@ -7,7 +7,7 @@ use crate::results::{Record, Results};
 use crate::stats::Summary;
 use crate::table::Table;
 
-/// How much more resident memory there may be at the end than in the middle: two percent, and 2 MiB.
+/// How much more resident memory there may be at the end than in the middle: two percent, and 2 MB.
 const GROWTH: (f64, f64) = (1.02, 2e6);
 
 /// The pools of buffers of each thread that has polled a stream, `block_on`'s included, and 256 KiB for what the runtime's lists

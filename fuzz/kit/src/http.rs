@@ -214,6 +214,18 @@ pub fn is_ambiguous(head: &[u8]) -> Option<&'static str> {
     }
 }
 
+/// Whether bytes begin with just these lines, those behind the first in any order: what everybody takes.
+pub fn is_plain(bytes: &[u8], first: &str, fields: &[&str]) -> bool {
+    let end = bytes.windows(4).position(|octets| octets == b"\r\n\r\n");
+    let Some(head) = end.and_then(|end| std::str::from_utf8(&bytes[..end]).ok()) else { return false };
+    let mut lines = head.split("\r\n");
+    let is_first = lines.next() == Some(first);
+    let (mut lines, mut fields): (Vec<&str>, Vec<&str>) = (lines.collect(), fields.to_vec());
+    lines.sort_unstable();
+    fields.sort_unstable();
+    is_first && lines == fields
+}
+
 /// The value of a field in a head that was written by this crate.
 pub fn field<'a>(head: &'a [u8], name: &str) -> Option<&'a [u8]> {
     let mut lines = head.split(|octet| *octet == b'\n').map(|line| line.trim_ascii());

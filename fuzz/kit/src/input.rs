@@ -1,6 +1,10 @@
 //! What a run draws from its input.
 
+use std::io::IoSlice;
+
 use arbitrary::Unstructured;
+
+use crate::utf8::Utf8;
 
 /// The bytes that the fuzzer has made. Where they are used up, it goes on with zeros.
 pub struct Input<'a>(Unstructured<'a>);
@@ -78,4 +82,27 @@ pub fn text(serial: usize, len: usize) -> Vec<u8> {
     let mut bytes = text.into_bytes();
     bytes.truncate(len);
     bytes
+}
+
+/// Text that goes on where `tail`, the start of a code point, has ended.
+pub fn text_behind(tail: &[u8], serial: usize, len: usize) -> Vec<u8> {
+    let mut utf8 = Utf8::default();
+    tail.iter().for_each(|octet| assert!(utf8.take(*octet)));
+    let mut bytes = Vec::new();
+    while utf8.unfinished() > 0 {
+        bytes.extend((0x80..=0xbf).find(|octet| utf8.take(*octet)));
+    }
+    bytes.extend(text(serial, len));
+    bytes.truncate(len);
+    bytes
+}
+
+/// The bytes in slices of these lengths.
+pub fn slices<'a>(mut bytes: &'a [u8], lengths: &[usize]) -> Vec<IoSlice<'a>> {
+    let slice = |length: &usize| {
+        let (slice, rest) = bytes.split_at(*length);
+        bytes = rest;
+        IoSlice::new(slice)
+    };
+    lengths.iter().map(slice).collect()
 }

@@ -1,7 +1,5 @@
 //! What the fuzz targets hold the library against, apart from them so that the fuzzer follows the library alone: see ../README.md.
 
-#![allow(missing_docs)]
-
 pub mod alloc;
 pub mod http;
 pub mod input;

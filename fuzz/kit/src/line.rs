@@ -57,7 +57,6 @@ pub struct Line {
     pub shut_failed: Option<ErrorKind>,
     writer: Option<Waker>,
     writer_due: bool,
-    pub calls: usize,
 }
 
 /// What a stream gets of it.
@@ -102,7 +101,6 @@ impl Line {
 
     /// The next step: whether the call waits for nothing, and how many bytes it moves at most.
     fn step(&mut self) -> Option<usize> {
-        self.calls += 1;
         match self.steps.pop_front() {
             None | Some(0) => Some(usize::MAX),
             Some(1) => None,

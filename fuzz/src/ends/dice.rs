@@ -2,6 +2,9 @@
 
 use std::cell::RefCell;
 
+/// So many bytes are in all lengths together: a run is to take no longer than a second.
+pub const BUDGET: usize = 60_000;
+
 /// The seed that stands for the input.
 pub const THROWN: u64 = u64::MAX;
 
@@ -19,13 +22,13 @@ pub struct Dice {
     /// The input, backwards.
     left: Vec<u8>,
     state: u64,
-    /// So many bytes more are in all lengths: a run is to take no longer than a second.
+    /// What is left of [`BUDGET`].
     budget: usize,
 }
 
 impl Dice {
     pub fn new(seed: u64) -> Self {
-        let mut dice = Dice { left: Vec::new(), state: seed, budget: 60_000 };
+        let mut dice = Dice { left: Vec::new(), state: seed, budget: BUDGET };
         if seed == THROWN {
             dice.left = INPUT.with_borrow(|input| input.iter().rev().copied().collect());
             // Once it is used up, chance goes on, the same for the same input.

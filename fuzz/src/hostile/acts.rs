@@ -17,6 +17,9 @@ impl Run {
         let kind = input.pick(&[ConnectionReset, BrokenPipe, PermissionDenied]);
         let what = input.byte();
         self.trace(|| format!("act {what}"));
+        if matches!(what, 140..=147 | 180..=183 | 236..=243) && self.goes_on(input) {
+            return;
+        }
         match what {
             0..=89 => self.run_one(usize::from(what & 1), input),
             90..=99 => self.poll(usize::from(what & 1)),
@@ -67,6 +70,11 @@ impl Run {
         self.look_at_the_wire();
     }
 
+    /// Whether something that ends a direction is put off.
+    fn goes_on(&self, input: &mut Input<'_>) -> bool {
+        self.setup.lasts && input.byte() >= 16
+    }
+
     /// Goes on with a task, if it has been woken, or begins something new.
     pub fn run_one(&mut self, task: usize, input: &mut Input<'_>) {
         self.note_wakes();
@@ -97,7 +105,7 @@ impl Run {
         }
         match what {
             0..=149 => {
-                let slices = if what % 4 == 0 { input.below(5) } else { 1 };
+                let slices = if what.is_multiple_of(4) { input.below(5) } else { 1 };
                 let lengths = (0..slices).map(|_| {
                     let length = input.length().min(self.budget);
                     self.budget -= length;
@@ -106,6 +114,7 @@ impl Run {
                 Op::Write(lengths.collect())
             }
             150..=209 => Op::Flush,
+            _ if self.goes_on(input) => Op::Flush,
             210..=231 => {
                 self.seen.began = true;
                 self.note_own_code(Some(1000));
@@ -119,8 +128,9 @@ impl Run {
         let code = input.pick(&[1000, 1000, 1001, 1008, 1011, 3000, 4999, 1005, 999]);
         let reason = "x".repeat(input.pick(&[0, 0, 3, 123, 124]));
         let is_whole = self.user.is_whole();
-        if oracle::is_on_the_wire(code) && reason.len() <= 123 {
-            self.seen.began = true;
+        let is_legal = oracle::is_on_the_wire(code) && reason.len() <= 123;
+        if is_legal {
+            (self.seen.began, self.seen.closes) = (true, true);
             self.note_own_code(Some(code));
             self.seen.discards |= is_whole || !self.user.can_read();
         }
@@ -128,7 +138,7 @@ impl Run {
             // It is alone with the stream.
             self.cancel(READER);
         }
-        Op::Close(self.user.close(code, reason))
+        Op::Close(self.user.close(code, reason), is_legal)
     }
 
     /// The code of this end's Close, if it is the first one on the way.
@@ -146,7 +156,7 @@ impl Run {
     /// The stream takes another shape; whoever waited has to ask again.
     pub fn reshape(&mut self, change: impl FnOnce(&User)) {
         // A call of `close` has borrowed it.
-        if matches!(self.ops[WRITER], Some(Op::Close(_))) {
+        if matches!(self.ops[WRITER], Some(Op::Close(..))) {
             self.cancel(WRITER);
         }
         change(&self.user);

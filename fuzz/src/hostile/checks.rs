@@ -55,6 +55,33 @@ impl Run {
         matches!(self.inn.close, Some((None | Some(1000 | 1001), _)))
     }
 
+    /// The peer's Close, if it has come, ends the writing too (5.4).
+    fn is_answered(&self) -> bool {
+        let holds = |code| self.setup.half_close && matches!(code, None | Some(1000));
+        self.inn.close.as_ref().is_some_and(|(code, _)| !holds(*code))
+    }
+
+    fn is_truncated(&self) -> bool {
+        self.line.borrow().told_end && self.inn.close.is_none()
+    }
+
+    /// Whether so much time has passed that a read or a `close` may have timed out: two intervals of keep-alive are as long as a
+    /// `close` may take.
+    fn may_end_by_time(&self) -> bool {
+        let has_limit = self.setup.keep_alive || (self.setup.close_limit && self.seen.closes);
+        has_limit && self.seen.passed >= 10_000
+    }
+
+    fn may_have_stalled(&self) -> bool {
+        self.setup.stall && self.seen.passed >= 7000
+    }
+
+    /// What the transport has said to a write, flush or shutdown.
+    pub fn has_failed(&self) -> bool {
+        let line = self.line.borrow();
+        line.failed.is_some() || line.shut_failed.is_some()
+    }
+
     pub fn after_read(&mut self, room: usize, polled: Polled<(Vec<u8>, usize)>) -> bool {
         self.look_at_the_wire();
         match polled {
@@ -80,6 +107,7 @@ impl Run {
     }
 
     fn after_end(&mut self) {
+        self.seen.waited_at_end |= self.seen.end.is_none() && self.seen.write_waits;
         let first = *self.seen.end.get_or_insert(Ok(()));
         assert_eq!(first, Ok(()), "2.6: an end after an error");
         let (code, _) = self.inn.close.as_ref().expect("2.5: an end without a Close");
@@ -112,50 +140,57 @@ impl Run {
             ErrorKind::ConnectionAborted => {
                 self.inn.close.is_some() && !self.is_clean() && self.setup.abnormal_is_error
             }
-            ErrorKind::TimedOut => self.setup.keep_alive || self.setup.close_limit,
+            ErrorKind::TimedOut => self.may_end_by_time(),
             kind => line.told_error == Some(kind),
         };
         assert!(because, "a read fails without a cause: {error:?}");
     }
 
-    /// Whether a call of the writer has a reason to fail.
-    fn has_cause(&self) -> bool {
-        let line = self.line.borrow();
-        self.seen.began
-            || self.seen.timed_out
-            || line.failed.is_some()
-            || self.inn.broken.is_some()
-            || self.inn.close.is_some()
-            || line.told_end
-            || line.told_error.is_some()
+    /// Whether what was accepted may never leave, for another reason than an end that this side has asked for.
+    fn may_lose(&self) -> bool {
+        self.seen.timed_out || self.has_failed() || self.inn.broken.is_some() || self.is_truncated()
+    }
+
+    /// The reading has ended in a way that ends the writing (3.9).
+    fn must_refuse(&self) -> bool {
+        use ErrorKind::{ConnectionAborted, InvalidData, TimedOut, UnexpectedEof};
+        match self.seen.end {
+            Some(Err(kind)) => [ConnectionAborted, InvalidData, TimedOut, UnexpectedEof].contains(&kind),
+            Some(Ok(())) => self.is_answered(),
+            None => false,
+        }
     }
 
     /// 3.9: the transport's own error once, else `BrokenPipe`.
     fn after_failure(&mut self, call: &str, error: &io::Error) {
         let kind = error.kind();
-        let stalled = kind == ErrorKind::TimedOut && self.setup.stall;
+        let stalled = kind == ErrorKind::TimedOut && self.may_have_stalled();
         self.seen.timed_out |= stalled;
-        assert!(stalled || self.has_cause(), "a {call} fails without a cause: {error:?}");
+        let may_fail = self.may_lose() || self.seen.began || self.is_answered();
+        assert!(may_fail, "a {call} fails without a cause: {error:?}");
         if kind != ErrorKind::BrokenPipe && !stalled {
             assert_eq!(self.line.borrow().failed, Some(kind), "{call}: {error:?}");
             assert!(!self.seen.own_told, "{call}: {error:?}, a second time");
             self.seen.own_told = true;
         }
-        self.seen.write_told = true;
+        self.seen.write_told |= self.may_lose();
     }
 
     pub fn after_write(&mut self, bytes: &[u8], polled: Polled<usize>) -> bool {
         // Where nobody reads any more, the writer does.
         self.look_in();
+        self.seen.write_waits = polled.is_pending();
         match polled {
             Poll::Pending => return false,
             Poll::Ready(Ok(n)) => {
                 assert!(!self.seen.began, "3.9: a write after the end");
+                assert!(!self.must_refuse(), "3.9: a write after the reading has ended: {:?}", self.seen.end);
                 assert!(self.line.borrow().failed.is_none(), "3.9: a write after the transport has failed");
                 // 3.1
                 assert_eq!(n, bytes.len().min(self.setup.most - self.seen.tail.len()));
                 self.seen.largest = self.seen.largest.max(n);
                 self.seen.accepted.extend(&bytes[..n]);
+                self.seen.wrote_since |= self.seen.end.is_some();
                 if self.setup.is_text {
                     self.keep_tail(&bytes[..n]);
                 }
@@ -223,7 +258,7 @@ impl Run {
         };
         let kind = error.kind();
         let own = [line.failed, line.shut_failed].contains(&Some(kind));
-        let stalled = kind == ErrorKind::TimedOut && self.setup.stall;
+        let stalled = kind == ErrorKind::TimedOut && self.may_have_stalled();
         let cut = kind == ErrorKind::InvalidData && !self.seen.tail.is_empty();
         assert!(own || stalled || cut, "5.1: a shutdown fails without a cause: {error:?}");
         drop(line);
@@ -235,12 +270,20 @@ impl Run {
         }
     }
 
-    pub fn after_close(&mut self, polled: Polled<Option<CloseFrame>>) -> bool {
+    pub fn after_close(&mut self, is_legal: bool, polled: Polled<Option<CloseFrame>>) -> bool {
         self.look_at_the_wire();
         let result = match polled {
-            Poll::Pending => return false,
+            Poll::Pending => {
+                assert!(is_legal, "5.3: a close that may not be sent waits");
+                return false;
+            }
             Poll::Ready(result) => result,
         };
+        let invalid = result.as_ref().is_err_and(|error| error.kind() == ErrorKind::InvalidInput);
+        assert_eq!(invalid, !is_legal, "5.3: {result:?}");
+        if invalid {
+            return true;
+        }
         let line = self.line.borrow();
         match result {
             Ok(close) => {
@@ -256,11 +299,8 @@ impl Run {
             Err(error) => {
                 let (kind, broken) = (error.kind(), self.inn.broken.is_some());
                 let because = match kind {
-                    ErrorKind::InvalidInput => true,
                     ErrorKind::InvalidData => broken || !self.seen.tail.is_empty(),
-                    ErrorKind::TimedOut => {
-                        self.setup.close_limit || self.setup.keep_alive || self.setup.stall
-                    }
+                    ErrorKind::TimedOut => self.may_end_by_time() || self.may_have_stalled(),
                     kind => [line.failed, line.shut_failed, line.told_error].contains(&Some(kind)),
                 };
                 assert!(because, "5.3: a close fails without a cause: {error:?}");
@@ -269,7 +309,7 @@ impl Run {
                 if kind == ErrorKind::InvalidData {
                     self.seen.lost_tail += std::mem::take(&mut self.seen.tail).len();
                 }
-                self.seen.write_told |= kind != ErrorKind::InvalidInput;
+                self.seen.write_told |= self.may_lose();
             }
         }
         true
@@ -284,13 +324,13 @@ impl Run {
     /// Whether a time limit has ended the writing, perhaps while nothing but a read waited: then the next call of the writer is
     /// the first to hear of it.
     fn may_have_timed_out(&self) -> bool {
-        self.seen.timed_out || (self.setup.stall && self.seen.passed >= 7000)
+        self.seen.timed_out || self.may_have_stalled()
     }
 
     /// A reader waits, and all is open: it has pushed out what waited (3.3), and answered (4.2).
     pub fn check_rest(&self) {
         let line = self.line.borrow();
-        let over = line.fault.is_some() || line.failed.is_some() || self.may_have_timed_out() || line.shut;
+        let over = self.has_failed() || self.may_have_timed_out() || line.shut;
         if over || !matches!(self.ops[READER], Some(Op::Read(1..) | Op::Look(_))) {
             return;
         }
@@ -312,18 +352,34 @@ impl Run {
         if self.inn.of_kind(9).nth(20).is_none() {
             return;
         }
-        let shown = self.user.show();
+        // A call of `close` has borrowed it.
+        let Some(shown) = self.user.show() else { return };
         let unsent = shown.split("unsent: ").nth(1).and_then(|rest| rest.split([',', ' ', '}']).next());
-        let Some(unsent) = unsent.and_then(|unsent| unsent.parse::<usize>().ok()) else { return };
+        let unsent: usize = unsent.and_then(|unsent| unsent.parse().ok()).expect("Debug says what is unsent");
         // What was read ahead was decoded where nothing could be sent.
         let most = self.seen.largest + self.setup.write_buffer + 1024 + (3 * self.ahead).min(64 << 10);
         assert!(unsent <= most, "{unsent} bytes wait to be sent");
     }
 
+    /// A stream is about to be dropped as it is, while all is open: whether that is an orderly end (5.6). `None` where this model
+    /// does not know.
+    pub fn may_answer(&self) -> Option<bool> {
+        let seen = &self.seen;
+        // What a write that waited then has still to say counts as said before, once it is flushed.
+        let says_more = seen.began || (seen.wrote_since && !seen.waited_at_end) || !seen.tail.is_empty();
+        let is_orderly = seen.end == Some(Ok(())) && !says_more;
+        if !is_orderly || self.is_answered() {
+            return Some(false);
+        }
+        let line = self.line.borrow();
+        let may_wait = self.may_lose() || self.may_have_timed_out() || seen.write_waits || seen.waited_at_end;
+        let may_ping = self.setup.keep_alive || self.inn.of_kind(9).count() > self.out.of_kind(10).count();
+        (self.all_left() && line.flushed == line.written.len() && !may_wait && !may_ping).then_some(true)
+    }
+
     /// All is open, and both directions have been brought to their ends.
     pub fn check_end(&self) {
-        let line = self.line.borrow();
-        if line.fault.is_some() || self.may_have_timed_out() {
+        if self.has_failed() || self.may_have_timed_out() {
             return;
         }
         assert!(self.out.is_between_frames(), "3.2: a frame is torn");

@@ -61,6 +61,9 @@ impl Run {
             line.wake_due();
         }
         self.drive();
+        if self.setup.abandons && self.user.is_whole() {
+            return self.abandon();
+        }
         // A half that closes may have to wait until the other one has read.
         self.read_to_the_end();
         let waits = self.ops.iter().flatten().next();
@@ -70,6 +73,20 @@ impl Run {
         self.user.drop_all();
         self.look_at_the_wire();
         self.check_end();
+    }
+
+    /// The stream is dropped as it is.
+    fn abandon(&mut self) {
+        self.cancel(READER);
+        self.cancel(WRITER);
+        let before = self.line.borrow().written.len();
+        let answers = self.may_answer();
+        self.user.drop_all();
+        self.look_at_the_wire();
+        let after = self.line.borrow().written.len();
+        assert!(answers != Some(false) || after == before, "5.6: a drop sends {} bytes", after - before);
+        let answered = self.out.close.is_some() || self.has_failed();
+        assert!(answers != Some(true) || answered, "5.6: an orderly end is not answered");
     }
 
     pub fn shut_down(&mut self) {

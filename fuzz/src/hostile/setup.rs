@@ -16,7 +16,8 @@ pub enum Op {
     Write(Vec<usize>),
     Flush,
     Shutdown,
-    Close(Closing),
+    /// And whether its code and reason may be sent.
+    Close(Closing, bool),
 }
 
 impl fmt::Debug for Op {
@@ -27,7 +28,7 @@ impl fmt::Debug for Op {
             Op::Write(lengths) => write!(f, "write {lengths:?}"),
             Op::Flush => f.write_str("flush"),
             Op::Shutdown => f.write_str("shutdown"),
-            Op::Close(_) => f.write_str("close"),
+            Op::Close(..) => f.write_str("close"),
         }
     }
 }
@@ -43,6 +44,10 @@ pub struct Setup {
     pub keep_alive: bool,
     pub stall: bool,
     pub close_limit: bool,
+    /// What ends a direction comes but now and then.
+    pub lasts: bool,
+    /// The user drops the stream as it is.
+    pub abandons: bool,
 }
 
 impl Setup {
@@ -59,6 +64,8 @@ impl Setup {
             keep_alive: flag(6) && flag(7),
             stall: flag(6) && flag(8),
             close_limit: flag(6),
+            lasts: flag(9),
+            abandons: flag(10),
         }
     }
 

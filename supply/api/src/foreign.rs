@@ -35,7 +35,7 @@ pub(crate) fn strangers<'i>(item: &'i str, feature: &str) -> BTreeSet<&'i str> {
                 .iter()
                 .any(|(behind, names)| (*behind == feature || feature == "all") && names.contains(&name))
     };
-    crates(item).filter(|name| !allowed(name)).collect()
+    crates(item).chain(reexported(item)).filter(|name| !allowed(name)).collect()
 }
 
 /// The first segment of each path in `item` that begins with a crate. Those of generics (`Self::`, `S::`) begin with a capital.
@@ -47,6 +47,12 @@ fn crates(item: &str) -> impl Iterator<Item = &str> {
         let begins = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
         (begins && !before[..start].ends_with("::")).then_some(name)
     })
+}
+
+/// The crate that `item` shows as a whole.
+fn reexported(item: &str) -> Option<&str> {
+    let (_, name) = item.strip_prefix("pub use ")?.rsplit_once("::")?;
+    name.starts_with(|c: char| c.is_ascii_lowercase()).then_some(name)
 }
 
 #[cfg(test)]
@@ -65,5 +71,11 @@ mod tests {
         assert_eq!(strangers(item, "none"), BTreeSet::from(["http", "url"]));
         assert_eq!(strangers(item, "connect"), BTreeSet::from(["url"]));
         assert_eq!(strangers(item, "all"), BTreeSet::from(["url"]));
+    }
+
+    #[test]
+    fn crate_that_is_shown_as_a_whole_is_a_stranger_too() {
+        assert_eq!(strangers("pub use fastwebsockets_stream::url", "all"), BTreeSet::from(["url"]));
+        assert_eq!(strangers("pub use fastwebsockets_stream::http", "connect"), BTreeSet::new());
     }
 }

@@ -115,16 +115,44 @@ fn matters(item: &str) -> bool {
     !PASSED_OVER.iter().any(|name| of_trait.ends_with(&format!("::{name}")))
 }
 
-/// The lines that are in one text alone, marked as a diff marks them.
+/// The items that stand in one list alone, or under another heading there, marked as a diff marks them.
 pub(crate) fn difference(was: &str, is: &str) -> Vec<String> {
     if was == is {
         return Vec::new();
     }
-    let (old, new): (BTreeSet<&str>, BTreeSet<&str>) = (was.lines().collect(), is.lines().collect());
+    let (old, new) = (under_headings(was), under_headings(is));
     let mut faults = vec![
         "The public API is not the one in the list. If that is meant: supply/check-api --write".to_owned(),
     ];
-    faults.extend(old.difference(&new).map(|line| format!("-{line}")));
-    faults.extend(new.difference(&old).map(|line| format!("+{line}")));
+    let only = |these: &BTreeSet<_>, those: &BTreeSet<_>, mark: char| -> Vec<String> {
+        these.difference(those).map(|(heading, item)| format!("{mark}{item} ({heading})")).collect()
+    };
+    faults.extend(only(&old, &new, '-'));
+    faults.extend(only(&new, &old, '+'));
     faults
+}
+
+/// Each item, and what it stands under.
+fn under_headings(list: &str) -> BTreeSet<(&str, &str)> {
+    let mut heading = "";
+    let mut items = BTreeSet::new();
+    for line in list.lines() {
+        match line.strip_prefix("# ") {
+            Some(next) => heading = next,
+            None => drop(items.insert((heading, line))),
+        }
+    }
+    items
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn item_that_moves_under_another_heading_is_a_difference() {
+        let (was, is) = ("# No features\na\nb\n# Feature c\n", "# No features\na\n# Feature c\nb\n");
+        assert_eq!(difference(was, was), Vec::<String>::new());
+        assert_eq!(difference(was, is)[1..], ["-b (No features)", "+b (Feature c)"]);
+    }
 }

@@ -5,6 +5,7 @@ mod writing;
 
 use std::cell::RefCell;
 use std::io::ErrorKind;
+use std::time::Duration;
 
 use super::net::Pipe;
 use super::plan::Setup;
@@ -61,6 +62,8 @@ pub struct Model {
     answered: usize,
     /// A shutdown, or `close`, has begun.
     pub began: bool,
+    /// How much time has passed.
+    pub passed: Duration,
     close_timed_out: bool,
     /// The Close that is due, with its reason if that is known.
     due: Option<(Option<u16>, Option<String>)>,
@@ -96,6 +99,7 @@ impl Model {
             checked: 0,
             answered: 0,
             began: false,
+            passed: Duration::ZERO,
             close_timed_out: false,
             due: None,
             peer_seen: false,
@@ -134,6 +138,12 @@ impl Model {
             || self.has_timed_out()
             || view.inn.got.broken.is_some()
             || self.is_truncated(view)
+    }
+
+    /// Whether a time limit may have been reached: two intervals of keep-alive are as long as a `close` may take.
+    fn may_time_out(&self) -> bool {
+        let has_limit = self.setup.keep_alive || (self.setup.limit && self.discarding);
+        has_limit && self.passed >= Duration::from_secs(10)
     }
 
     fn has_timed_out(&self) -> bool {
@@ -188,7 +198,7 @@ impl Model {
 
     /// What is on the wire, after any poll; and whether that has `read`.
     pub fn observe(&mut self, view: &View<'_>, peer_close: Option<Option<Close>>, read: bool) -> Verdict {
-        let Pipe { sent, got: _, .. } = view.out;
+        let Pipe { sent, .. } = view.out;
         ensure("2.9 what is sent follows RFC 6455", sent.broken.is_none(), || format!("{:?}", sent.broken))?;
         let is_whole =
             sent.data <= self.frames.len() && !(sent.is_in_data() && sent.data == self.frames.len());

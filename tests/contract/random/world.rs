@@ -162,6 +162,7 @@ impl<'a> World<'a> {
     fn advance(&mut self, by: Duration) {
         if let Some(clock) = &self.clock {
             clock.block_on(tokio::time::advance(by));
+            self.ends.iter_mut().for_each(|end| end.model.passed += by);
         }
     }
 

@@ -48,6 +48,7 @@ struct Said {
 #[derive(Deserialize)]
 struct Message {
     level: String,
+    code: Option<Code>,
     rendered: Option<String>,
     spans: Vec<Place>,
     #[serde(default)]
@@ -55,10 +56,28 @@ struct Message {
 }
 
 #[derive(Deserialize)]
+struct Code {
+    code: String,
+}
+
+#[derive(Deserialize)]
 struct Place {
     file_name: String,
     byte_start: usize,
     byte_end: usize,
+}
+
+/// What an expression is refused for wherever it stands: a trait that is missing, another type, no such function. Any other
+/// error may be owed to what was woven around it.
+const OWN: [&str; 3] = ["E0277", "E0308", "E0599"];
+
+/// What has become of the mutants.
+#[derive(Default)]
+pub struct Woven {
+    /// In the program.
+    pub mutants: Vec<u32>,
+    /// They compile nowhere.
+    pub hopeless: BTreeSet<u32>,
 }
 
 fn touched(regions: &Regions, spans: &[Range<usize>]) -> Vec<u32> {
@@ -96,12 +115,13 @@ impl Copy {
         Ok(Copy { root: root.to_owned(), path })
     }
 
-    /// Weaves in as many as compile together, and says which.
-    pub fn weave(&self, mutants: &Mutants) -> Result<Vec<u32>> {
+    /// Weaves in as many as compile together.
+    pub fn weave(&self, mutants: &Mutants) -> Result<Woven> {
         // So that the next run begins with what compiles.
         let known = self.root.join("target/mutants-refused.txt");
         let mut all_refused = fs::read_to_string(&known).unwrap_or_default();
-        let refused: BTreeSet<&str> = all_refused.lines().collect();
+        let refused: BTreeSet<&str> =
+            all_refused.lines().filter_map(|line| line.split_once(": ")).map(|(_, name)| name).collect();
         let mut by_file: BTreeMap<&str, Mutants> = BTreeMap::new();
         for (id, mutant) in mutants {
             let here = by_file.entry(&mutant.file).or_default();
@@ -125,18 +145,22 @@ impl Copy {
                 refused = self.refused(&HANDSHAKE, &regions)?;
             }
             if refused.is_empty() {
-                fs::write(known, all_refused)?;
-                return Ok(woven);
+                fs::write(known, &all_refused)?;
+                let hopeless = |name: &str| {
+                    OWN.iter().any(|code| all_refused.contains(&format!("{code}: {name}\n")))
+                };
+                let hopeless = mutants.iter().filter(|(_, mutant)| hopeless(&mutant.name));
+                return Ok(Woven { mutants: woven, hopeless: hopeless.map(|(id, _)| *id).collect() });
             }
-            all_refused.extend(refused.iter().map(|id| mutants[id].name.clone() + "\n"));
+            all_refused.extend(refused.iter().map(|(id, code)| format!("{code}: {}\n", mutants[id].name)));
             println!("{} do not compile", refused.len());
-            by_file.values_mut().for_each(|mutants| mutants.retain(|id, _| !refused.contains(id)));
+            by_file.values_mut().for_each(|mutants| mutants.retain(|id, _| !refused.contains_key(id)));
         }
     }
 
-    /// The mutants that the compiler complains of.
-    fn refused(&self, suite: &Suite, regions: &BTreeMap<&str, Regions>) -> Result<BTreeSet<u32>> {
-        let mut refused = BTreeSet::new();
+    /// The mutants that the compiler complains of, and its code for what is wrong with them.
+    fn refused(&self, suite: &Suite, regions: &BTreeMap<&str, Regions>) -> Result<BTreeMap<u32, String>> {
+        let mut refused = BTreeMap::new();
         let mut unknown = Vec::new();
         let (succeeds, said) = self.cargo(&[&["check", "--lib"], suite.features].concat())?;
         for message in said.into_iter().filter_map(|said| said.message).filter(|m| m.level == "error") {
@@ -159,7 +183,11 @@ impl Copy {
             if hit.is_empty() {
                 unknown.extend(message.rendered);
             }
-            refused.extend(hit);
+            // One that shares its error may not be to blame.
+            let code = message.code.filter(|_| hit.len() == 1).map_or_else(|| "?".to_owned(), |code| code.code);
+            for id in hit {
+                refused.entry(id).or_insert_with(|| code.clone());
+            }
         }
         if !succeeds && refused.is_empty() {
             return Err(format!("what is woven does not compile:\n{}", unknown.join("\n")).into());

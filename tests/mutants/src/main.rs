@@ -19,6 +19,7 @@ mod weave;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use build::Woven;
 use judge::Verdict;
 use list::{Mutant, Mutants};
 
@@ -32,8 +33,8 @@ fn main() -> Result<()> {
     let copy = build::Copy::new(root, &all)?;
     let woven = copy.weave(&all)?;
     let chosen = |id: &&u32| wanted.is_empty() || wanted.iter().any(|part| all[id].name.contains(part));
-    let ids: Vec<u32> = woven.iter().filter(chosen).copied().collect();
-    println!("{} are in one program", woven.len());
+    let ids: Vec<u32> = woven.mutants.iter().filter(chosen).copied().collect();
+    println!("{} are in one program, {} do not compile", woven.mutants.len(), woven.hopeless.len());
     let mut verdicts = judge::judge(&copy.build(&build::CORE)?, &ids, &all)?;
     let survivors: Vec<u32> =
         verdicts.iter().filter(|(_, v)| **v == Verdict::Survived).map(|(id, _)| *id).collect();
@@ -51,12 +52,12 @@ fn excused() -> BTreeSet<&'static str> {
 }
 
 /// Fails on a mutant that survives without a reason.
-fn report(all: &Mutants, woven: &[u32], verdicts: &BTreeMap<u32, Verdict>, root: &Path) -> Result<()> {
+fn report(all: &Mutants, woven: &Woven, verdicts: &BTreeMap<u32, Verdict>, root: &Path) -> Result<()> {
     let count = |verdict: Verdict| verdicts.values().filter(|v| **v == verdict).count();
     println!("\n{} killed by a test, {} by a test that hung", count(Verdict::Failed), count(Verdict::Hung));
     let left: String = all
         .iter()
-        .filter(|(id, _)| !woven.contains(id))
+        .filter(|(id, _)| !woven.mutants.contains(id) && !woven.hopeless.contains(id))
         .map(|(_, mutant)| mutant.name.clone() + "\n")
         .collect();
     std::fs::write(root.join("target/mutants-left.txt"), &left)?;

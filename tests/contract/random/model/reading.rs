@@ -82,8 +82,7 @@ impl Model {
                 ensure("2.9 InvalidData is for a broken rule", got.broken.is_some(), said)?;
             }
             Err(ErrorKind::TimedOut) => {
-                let has_timer = self.setup.keep_alive || (self.setup.limit && self.discarding);
-                ensure("5.5 TimedOut is for a limit", has_timer && code.is_none(), said)?;
+                ensure("5.5 TimedOut is for a limit", self.may_time_out() && code.is_none(), said)?;
             }
             Err(kind) => {
                 ensure("2.6 a transport's error keeps its kind", view.inn.read_failed == Some(kind), said)?;

@@ -222,7 +222,7 @@ impl Model {
                     self.read_end.get_or_insert(Err(ErrorKind::TimedOut));
                 }
                 (self.reported, self.close_timed_out) = (true, true);
-                ensure("5.3 TimedOut is for a limit", self.setup.limit || self.setup.keep_alive, String::new)
+                ensure("5.3 TimedOut is for a limit", self.may_time_out(), String::new)
             }
             Err(kind) if view.inn.read_failed == Some(kind) => {
                 // Reading and writing may have failed alike: then this tells of both.
