@@ -1,7 +1,7 @@
-//! cargo run --features axum,http2 --example axum -- 127.0.0.1:8080
+//! cargo run -p examples --features axum --example axum -- 127.0.0.1:8080
 //!
 //! The stream out of an axum handler: numbers the lines that come and sends them back. Try it with
-//! `printf 'one\ntwo\n' | cargo run --features connect --example echo_client -- ws://127.0.0.1:8080/`.
+//! `printf 'one\ntwo\n' | cargo run -p examples --example echo_client -- ws://127.0.0.1:8080/`.
 
 use std::env;
 use std::io::{self, Write};

@@ -1,5 +1,5 @@
-//! cargo run --features connect,listener --example chat -- 127.0.0.1:8080
-//! cargo run --features connect,listener --example chat -- ws://127.0.0.1:8080/
+//! cargo run -p examples --example chat -- 127.0.0.1:8080
+//! cargo run -p examples --example chat -- ws://127.0.0.1:8080/
 //!
 //! The first is a room, the second someone in it: each line goes to everyone. A browser can join too, it is text.
 

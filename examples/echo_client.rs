@@ -1,7 +1,7 @@
-//! cargo run --features connect --example echo_client -- ws://127.0.0.1:8080/
+//! cargo run -p examples --example echo_client -- ws://127.0.0.1:8080/
 //!
 //! Sends standard input to a server and prints what it answers, like `nc`: start `echo_server` first, then try
-//! `echo hi | cargo run --features connect --example echo_client -- ws://127.0.0.1:8080/`. With `platform-roots` and `ring` it speaks wss:// too.
+//! `echo hi | cargo run -p examples --example echo_client -- ws://127.0.0.1:8080/`. With `--features tls` it speaks wss:// too.
 
 use std::env;
 use std::io;

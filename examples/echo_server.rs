@@ -1,4 +1,4 @@
-//! cargo run --features listener --example echo_server -- 127.0.0.1:8080
+//! cargo run -p examples --example echo_server -- 127.0.0.1:8080
 //!
 //! Sends back whatever comes, on any number of connections at once. Ctrl-C says goodbye to all of them.
 

@@ -1,4 +1,4 @@
-//! cargo run --example framed
+//! cargo run -p examples --features framed --example framed
 //!
 //! Messages over the byte stream: three codecs of `tokio_util`, none of which knows that it runs over a WebSocket.
 //! Their messages have nothing to do with WebSocket messages, as they have nothing to do with TCP segments.

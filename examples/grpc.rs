@@ -1,4 +1,4 @@
-//! cargo run --features connector,listener,tonic --example grpc
+//! cargo run -p examples --features grpc --example grpc
 //!
 //! gRPC over a WebSocket, by tonic at both ends: a call, a stream from the server, and streams in both directions at once.
 //! The services are ready-made ones, health and reflection.

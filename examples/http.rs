@@ -1,4 +1,4 @@
-//! cargo run --features connector,listener --example http
+//! cargo run -p examples --features http --example http
 //!
 //! HTTP/1.1 and HTTP/2 over a WebSocket, by hyper at both ends: a server, and a client with its pool of connections.
 

@@ -1,4 +1,4 @@
-//! cargo run --release --all-features --example pipe -- FILE
+//! cargo run --release -p examples --example pipe -- FILE
 //!
 //! Streams FILE through a WebSocket to a server and back, and checks that every byte arrived in both directions.
 //! `-` is standard input; without FILE it is 1 GiB of pseudo-random bytes. The server is in the same process, but
@@ -110,7 +110,7 @@ async fn echo<S: AsyncRead + AsyncWrite + Unpin>(stream: WebSocketStream<S>) -> 
 }
 
 /// The client: sends `source` and takes in what comes back, both at the same time.
-// Visible to tests/examples, which has a connection break under it.
+// Visible to the tests, of which one has a connection break under it.
 pub(crate) async fn send_and_receive<S: AsyncRead + AsyncWrite + Unpin>(
     source: impl AsyncRead + Unpin,
     stream: WebSocketStream<S>,

@@ -1,4 +1,4 @@
-//! cargo run --features connect,listener --example tls_inside
+//! cargo run -p examples --features tls_inside --example tls_inside
 //!
 //! TLS inside a ws:// stream: whoever runs the proxies in between sees a WebSocket, and not what is in it.
 

@@ -1,6 +1,6 @@
 //! The examples, run as a user runs them: as processes, with files, pipes and sockets.
 //!
-//! `cargo test` builds them; `cargo test --test examples` alone does not, and runs what was built last.
+//! `cargo test` builds them; `cargo test -p examples --test examples` alone does not, and runs what was built last.
 
 use std::env;
 use std::fs;
@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 /// The example as a module too, for what no file and no argument can bring about.
 #[allow(dead_code)]
-#[path = "../../examples/pipe.rs"]
+#[path = "../pipe.rs"]
 mod pipe;
 mod program;
 
