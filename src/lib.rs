@@ -177,6 +177,7 @@
 
 mod buffer;
 mod config;
+mod copy;
 #[cfg(feature = "test-util")]
 mod duplex;
 mod error;
@@ -186,6 +187,7 @@ mod protocol;
 mod stream;
 
 pub use config::{Config, PayloadType};
+pub use copy::{Copied, CopyBidirectional, CopyError, CopyProgress, CopySide, CopyStep, copy_bidirectional};
 #[cfg(feature = "test-util")]
 pub use duplex::duplex;
 pub use error::Error;

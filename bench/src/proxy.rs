@@ -1,5 +1,5 @@
-//! tokio's `copy_bidirectional` between two streams: a client talks to a proxy, which talks to a server, each in a thread of its
-//! own.
+//! tokio's `copy_bidirectional` between two streams, and our own: a client talks to a proxy, which talks to a server, each in a
+//! thread of its own.
 //!
 //! Only the proxy is the peer's: client and server are ours for all of them, so that they do not count.
 
@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use cpu_time::ThreadTime;
-use fastwebsockets_stream::Role;
+use fastwebsockets_stream::{Role, copy_bidirectional};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional_with_sizes};
 
 use crate::READ_BUFFER;
@@ -30,6 +30,14 @@ const SIZES: [(usize, usize); 3] = [(1 << 10, 8 << 10), (64 << 10, 8 << 10), (64
 /// The writer's role.
 const DIRECTIONS: [(&str, Role); 2] = [("up", Role::Client), ("down", Role::Server)];
 
+/// Who copies in the proxy.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// tokio, with buffers of this size.
+    Tokio(usize),
+    Ours,
+}
+
 const BATCH: Duration = Duration::from_millis(20);
 
 /// So many in turn. Each gives one figure of the proxy's processor time.
@@ -38,7 +46,7 @@ const QUICK_CONNECTIONS: usize = 3;
 
 /// A writer, a proxy and a reader.
 struct Link {
-    peer: &'static str,
+    peer: String,
     /// Writes so often, and returns how long it took until all was read.
     batch: Box<dyn FnMut(u64) -> Duration>,
     proxy: JoinHandle<Duration>,
@@ -48,18 +56,21 @@ struct Link {
 }
 
 impl Link {
-    fn new<P: Duplex>(role: Role, (size, buffer): (usize, usize)) -> io::Result<Self> {
+    fn new<P: Duplex>(role: Role, size: usize, by: By) -> io::Result<Self> {
         let (client, inbound) = pair()?;
         let (outbound, server) = pair()?;
-        let proxy =
-            thread::spawn(move || proxy::<P>(inbound, outbound, buffer).expect("the loopback is there"));
+        let proxy = thread::spawn(move || proxy::<P>(inbound, outbound, by).expect("the loopback is there"));
         let (near, far) = if role == Role::Client { (client, server) } else { (server, client) };
         let batch = if P::FRAMES {
             connect::<Ours>(near, far, role, size)
         } else {
             connect::<Raw>(near, far, role, size)
         }?;
-        let mut link = Link { peer: P::NAME, batch, proxy, writes: 1, written: 0 };
+        let peer = match by {
+            By::Tokio(_) => P::NAME.into(),
+            By::Ours => format!("{}, by our copy", P::NAME),
+        };
+        let mut link = Link { peer, batch, proxy, writes: 1, written: 0 };
         while link.run() < BATCH / 2 {
             link.writes *= 2;
         }
@@ -89,15 +100,23 @@ impl Link {
 fn proxy<P: Duplex>(
     inbound: std::net::TcpStream,
     outbound: std::net::TcpStream,
-    buffer: usize,
+    by: By,
 ) -> io::Result<Duration> {
     let runtime = runtime()?;
     let mut inbound = P::duplex(adopt(&runtime, inbound)?, Role::Server);
     let mut outbound = P::duplex(adopt(&runtime, outbound)?, Role::Client);
     let start = ThreadTime::now();
     // Neither end says goodbye, which is an error to most.
-    let copying = copy_bidirectional_with_sizes(&mut inbound, &mut outbound, buffer, buffer);
-    let _ = runtime.block_on(copying);
+    runtime.block_on(async {
+        match by {
+            By::Tokio(buffer) => {
+                let _ = copy_bidirectional_with_sizes(&mut inbound, &mut outbound, buffer, buffer).await;
+            }
+            By::Ours => {
+                let _ = copy_bidirectional(&mut inbound, &mut outbound).await;
+            }
+        }
+    });
     Ok(start.elapsed())
 }
 
@@ -175,6 +194,12 @@ struct Links<'a> {
     links: Vec<Link>,
 }
 
+impl Links<'_> {
+    fn add<P: Duplex>(&mut self, by: By) {
+        self.links.push(Link::new::<P>(self.role, self.sizes.0, by).expect("the loopback is there"));
+    }
+}
+
 impl DuplexVisitor for Links<'_> {
     fn visit<P: Duplex>(&mut self) {
         // It cannot write while a read waits, which in a proxy one always does.
@@ -186,7 +211,10 @@ impl DuplexVisitor for Links<'_> {
         // In short, only the fastest of them.
         let skipped = self.options.quick && !fastest && !self.options.names_peers();
         if always || (self.options.wants_peer(P::NAME) && !skipped) {
-            self.links.push(Link::new::<P>(self.role, self.sizes).expect("the loopback is there"));
+            self.add::<P>(By::Tokio(self.sizes.1));
+        }
+        if [Raw::NAME, Ours::NAME].contains(&P::NAME) {
+            self.add::<P>(By::Ours);
         }
     }
 }
@@ -194,7 +222,7 @@ impl DuplexVisitor for Links<'_> {
 /// What was measured of one peer: bytes per second, and seconds per byte.
 #[derive(Default)]
 struct Measured {
-    peer: &'static str,
+    peer: String,
     throughput: Vec<f64>,
     cpu: Vec<f64>,
 }
@@ -252,7 +280,7 @@ pub fn run(options: &Options, results: &mut Results) {
                     bytes(size),
                     bytes(buffer),
                     direction.into(),
-                    peer.peer.into(),
+                    peer.peer.clone(),
                     figure(throughput.median),
                     format!("±{:.0}%", throughput.percent()),
                     format!("{:.2}", ratio(&peer.throughput, &raw.throughput)),
@@ -266,7 +294,7 @@ pub fn run(options: &Options, results: &mut Results) {
                         ("buffer", bytes(buffer)),
                         ("direction", direction.into()),
                     ];
-                    results.push(Record::new("proxy", peer.peer, what, metric, summary));
+                    results.push(Record::new("proxy", &peer.peer, what, metric, summary));
                 };
                 push(("throughput", "MB/s"), throughput);
                 push(("proxy's CPU time", "s/GB"), cpu);

@@ -13,6 +13,7 @@ mod cancelling;
 mod closing;
 mod codecs;
 mod conformance;
+mod copying;
 mod corners;
 mod dropping;
 mod ends;

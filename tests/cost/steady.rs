@@ -1,14 +1,15 @@
 //! What reading, writing and waiting allocate: nothing, once they have begun. PROMISES 1.8, 7.1, 7.2; pitfall C35.
 
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use fastwebsockets_stream::{CloseCode, Role};
+use fastwebsockets_stream::{CloseCode, Role, copy_bidirectional};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::counting::cost;
-use crate::kit::{Flag, ROLES, configs, drain, flush, frame, read, stream, write};
+use crate::kit::{Flag, Memory, ROLES, configs, drain, flush, frame, read, stream, write};
 
 #[test]
 fn reads_allocate_nothing_in_either_role_at_any_size_and_cut() {
@@ -250,6 +251,32 @@ fn halves_are_two_allocations_and_none_for_each_read_and_write() {
                 });
                 assert!(!warm || (allocations, left) == (0, 0), "{allocations}, {left} bytes are left");
             }
+        }
+    }
+}
+
+#[test]
+fn tunnel_allocates_nothing_and_holds_no_heap_while_it_is_idle() {
+    let payload = [b'x'; 200_000];
+    for role in ROLES {
+        let frames = frame(role, 2, &payload);
+        for warm in [false, true] {
+            let mut held = None;
+            let (allocations, _, left) = cost(|| {
+                let near = stream(role, &configs()[0], &frames);
+                let mut copying = copy_bidirectional(near, Memory::new(&payload));
+                for _ in 0..3 {
+                    let polled = Pin::new(&mut copying).poll(&mut Context::from_waker(Waker::noop()));
+                    assert!(polled.is_pending());
+                }
+                held = Some(copying);
+            });
+            assert!(
+                !warm || (allocations, left) == (0, 0),
+                "{allocations} allocations, {left} bytes are left"
+            );
+            let copied = held.map(|copying| copying.progress().copied()).expect("it waits");
+            assert_eq!((copied.a_to_b, copied.b_to_a), (200_000, 200_000));
         }
     }
 }

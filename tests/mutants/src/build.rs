@@ -146,9 +146,8 @@ impl Copy {
             }
             if refused.is_empty() {
                 fs::write(known, &all_refused)?;
-                let hopeless = |name: &str| {
-                    OWN.iter().any(|code| all_refused.contains(&format!("{code}: {name}\n")))
-                };
+                let hopeless =
+                    |name: &str| OWN.iter().any(|code| all_refused.contains(&format!("{code}: {name}\n")));
                 let hopeless = mutants.iter().filter(|(_, mutant)| hopeless(&mutant.name));
                 return Ok(Woven { mutants: woven, hopeless: hopeless.map(|(id, _)| *id).collect() });
             }
@@ -184,7 +183,8 @@ impl Copy {
                 unknown.extend(message.rendered);
             }
             // One that shares its error may not be to blame.
-            let code = message.code.filter(|_| hit.len() == 1).map_or_else(|| "?".to_owned(), |code| code.code);
+            let code =
+                message.code.filter(|_| hit.len() == 1).map_or_else(|| "?".to_owned(), |code| code.code);
             for id in hit {
                 refused.entry(id).or_insert_with(|| code.clone());
             }
