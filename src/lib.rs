@@ -1,30 +1,35 @@
 //! A WebSocket that behaves like a `TcpStream`.
 //!
-//! [`WebSocketStream`] exposes a [`fastwebsockets::WebSocket`] as tokio's [`AsyncRead`], [`AsyncBufRead`] and
-//! [`AsyncWrite`]. Whatever is written against those (codecs, TLS, HTTP/2, SSH, database drivers,
-//! [`tokio::io::copy`]) runs over it as it runs over a TCP connection, through every proxy, load balancer and
-//! browser that speaks WebSocket.
+//! [`WebSocketStream`] implements tokio's [`AsyncRead`], [`AsyncBufRead`] and [`AsyncWrite`]. Whatever is written against those
+//! (codecs, TLS, HTTP/2, SSH, database drivers, [`tokio::io::copy`]) runs over it as it runs over a TCP connection, through
+//! every proxy, load balancer and browser that speaks WebSocket.
 //!
-#![cfg_attr(feature = "fastwebsockets", doc = "```")]
-#![cfg_attr(not(feature = "fastwebsockets"), doc = "```text")]
+#![cfg_attr(all(feature = "connect", feature = "listener"), doc = "```")]
+#![cfg_attr(not(all(feature = "connect", feature = "listener")), doc = "```text")]
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> std::io::Result<()> {
-//! # let (near, far) = tokio::io::duplex(1024);
-//! # let far = fastwebsockets::WebSocket::after_handshake(far, fastwebsockets::Role::Server);
-//! # let websocket = fastwebsockets::WebSocket::after_handshake(near, fastwebsockets::Role::Client);
-//! use fastwebsockets_stream::{PayloadType, WebSocketStream};
+//! use fastwebsockets_stream::{Config, Listener, PayloadType, connect};
 //! use tokio::io::{AsyncReadExt, AsyncWriteExt};
 //!
-//! // `websocket` comes from `fastwebsockets::handshake::client` or `fastwebsockets::upgrade::upgrade`.
-//! let mut stream = WebSocketStream::new(websocket, PayloadType::Binary);
-//! # let mut peer = WebSocketStream::new(far, PayloadType::Binary);
-//! # peer.write_all(b"Hello!").await?;
+//! // A server that sends everything back.
+//! let mut listener = Listener::bind("127.0.0.1:0", Config::new(PayloadType::Binary)).await?;
+//! let url = format!("ws://{}/", listener.local_addr());
+//! tokio::spawn(async move {
+//!     while let Some(accepted) = listener.accept().await {
+//!         tokio::spawn(async move {
+//!             let (mut reader, mut writer) = accepted.stream.into_split();
+//!             tokio::io::copy(&mut reader, &mut writer).await?;
+//!             writer.shutdown().await
+//!         });
+//!     }
+//! });
+//!
+//! let mut stream = connect(&url, Config::new(PayloadType::Binary)).await?;
 //! stream.write_all(b"Hello!").await?;
-//! let mut answer = [0; 6];
-//! stream.read_exact(&mut answer).await?;
-//! # let peer = tokio::spawn(async move { tokio::io::copy(&mut peer, &mut tokio::io::sink()).await });
 //! stream.shutdown().await?;
-//! # peer.await??;
+//! let mut answer = String::new();
+//! stream.read_to_string(&mut answer).await?;
+//! assert_eq!(answer, "Hello!");
 //! # Ok(())
 //! # }
 //! ```
@@ -52,6 +57,7 @@
 //! | a [`fastwebsockets::WebSocket`] | [`WebSocketStream::new`], [`with_config`](WebSocketStream::with_config) | `fastwebsockets` |
 //! | anything else after its handshake | [`WebSocketStream::from_transport`] | |
 //! | a test, and no network | [`duplex()`] | `test-util` |
+//! | a TCP connection or any other to join it with | [`copy_bidirectional`] | |
 //!
 //! Where this crate owns the socket it sets TCP_NODELAY. Where it does not, do: a frame per write meets Nagle's algorithm and
 //! delayed acknowledgements otherwise, and waits up to 40 ms for them.
