@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 #[path = "../pipe.rs"]
 mod pipe;
 mod program;
+mod tunnel;
 
 /// No example takes this long unless it hangs.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -320,11 +321,18 @@ fn url(address: &str) -> String {
 
 /// Starts `name` on a free port, and waits until it listens.
 fn start_server(name: &str) -> (Program, String) {
-    let server = Program::start(name, &["127.0.0.1:0"]);
-    let line = server.next_line();
-    let address = line.strip_prefix("listening on ws://").and_then(|rest| rest.strip_suffix('/'));
-    let address = address.unwrap_or_else(|| panic!("{name} printed {line:?}")).to_owned();
+    let (server, url) = start(name, &["127.0.0.1:0"]);
+    let address = url.strip_prefix("ws://").and_then(|rest| rest.strip_suffix('/'));
+    let address = address.unwrap_or_else(|| panic!("{name} listens on {url:?}")).to_owned();
     (server, address)
+}
+
+/// Starts `name`, waits until it listens, and returns what it says of where.
+fn start(name: &str, arguments: &[&str]) -> (Program, String) {
+    let server = Program::start(name, arguments);
+    let line = server.next_line();
+    let place = line.strip_prefix("listening on ").unwrap_or_else(|| panic!("{name} printed {line:?}"));
+    (server, place.to_owned())
 }
 
 fn assert_reports(pipe: Program, content: &[u8]) {

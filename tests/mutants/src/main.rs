@@ -5,8 +5,9 @@
 //! `if let … && …`, fields that are left out), or does not compile together with the rest, is left to cargo-mutants.
 //!
 //! ```text
-//! cargo run --release -p mutants              all
-//! cargo run --release -p mutants -- utf8      those that have this in their name
+//! cargo run --release -p mutants                  all
+//! cargo run --release -p mutants -- utf8          those that have this in their name
+//! cargo run --release -p mutants -- --resume      all that a run which was ended has not judged, of the same sources
 //! ```
 //!
 //! `RESULTS.md` has the last run, `SURVIVORS.md` what no test can notice, and why.
@@ -20,14 +21,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use build::Woven;
-use judge::Verdict;
+use judge::{Verdict, Verdicts};
 use list::{Mutant, Mutants};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the workspace");
-    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let (options, wanted): (Vec<String>, Vec<String>) =
+        std::env::args().skip(1).partition(|argument| argument.starts_with("--"));
+    let resumes = match &options[..] {
+        [] => false,
+        [option] if option == "--resume" => true,
+        _ => return Err(format!("there is no {}", options.join(" ")).into()),
+    };
     let all = list::list(root)?;
     println!("{} mutants", all.len());
     let copy = build::Copy::new(root, &all)?;
@@ -35,14 +42,17 @@ fn main() -> Result<()> {
     let chosen = |id: &&u32| wanted.is_empty() || wanted.iter().any(|part| all[id].name.contains(part));
     let ids: Vec<u32> = woven.mutants.iter().filter(chosen).copied().collect();
     println!("{} are in one program, {} do not compile", woven.mutants.len(), woven.hopeless.len());
-    let mut verdicts = judge::judge(&copy.build(&build::CORE)?, &ids, &all)?;
-    let survivors: Vec<u32> =
-        verdicts.iter().filter(|(_, v)| **v == Verdict::Survived).map(|(id, _)| *id).collect();
+    let mut verdicts = Verdicts::open(&root.join("target/mutants-verdicts.txt"), &all, resumes)?;
+    verdicts.judge("core", &copy.build(&build::CORE)?, &ids, &all)?;
+    // What has a reason to survive needs no second look.
+    let excused = excused();
+    let survivors = verdicts.survivors(&ids).filter(|id| !excused.contains(&*all[id].change()));
+    let survivors: Vec<u32> = survivors.collect();
     if !survivors.is_empty() {
         println!("{} survive so far", survivors.len());
-        verdicts.extend(judge::judge(&copy.build(&build::HANDSHAKE)?, &survivors, &all)?);
+        verdicts.judge("all", &copy.build(&build::HANDSHAKE)?, &survivors, &all)?;
     }
-    report(&all, &woven, &verdicts, root)
+    report(&all, &woven, &verdicts.of(&ids), root)
 }
 
 /// What survives for a reason, as `SURVIVORS.md` has it: without the place in the file.
