@@ -230,9 +230,14 @@ fn servers_on_an_address_in_use_say_so_in_one_line() {
 
 #[test]
 fn examples_without_their_address_say_how_they_are_used() {
-    for (name, what) in
-        [("echo_server", "ADDRESS"), ("echo_client", "URL"), ("axum", "ADDRESS"), ("chat", "ADDRESS | URL")]
-    {
+    for (name, what) in [
+        ("echo_server", "ADDRESS"),
+        ("echo_client", "URL"),
+        ("axum", "ADDRESS"),
+        ("chat", "ADDRESS | URL"),
+        ("token_server", "ADDRESS TOKEN"),
+        ("reconnect", "URL TOKEN"),
+    ] {
         let line = Program::start(name, &[]).fails_with_one_line();
         assert_eq!(line, format!("{name}: usage: {name} {what}"));
     }
@@ -252,6 +257,34 @@ fn servers_answer_a_plain_http_request_with_400() {
 }
 
 // framed and axum
+
+#[test]
+fn reconnect_renews_its_session_and_comes_back_to_a_server_that_is_there_again() {
+    let (server, url) = start("token_server", &["127.0.0.1:0", "secret"]);
+    let mut client = Program::start("reconnect", &[&url, "secret"]);
+    for _ in 0..2 {
+        for line in ["one", "two", "three"] {
+            assert_eq!(client.next_line(), line);
+        }
+        assert_eq!(client.next_error_line(), "the session has expired, connecting again");
+    }
+    drop(server); // Kills it.
+    let mut logged = client.next_error_line();
+    while logged.starts_with("the session has expired") {
+        logged = client.next_error_line();
+    }
+    assert!(logged.ends_with("; connecting again in 100ms") || logged.ends_with("in 1s"), "{logged}");
+    let address = url.trim_start_matches("ws://").trim_end_matches('/');
+    let _server = start("token_server", &[address, "secret"]);
+    while client.next_line() != "three" {}
+}
+
+#[test]
+fn reconnect_with_a_wrong_token_ends_and_says_so_in_one_line() {
+    let (_server, url) = start("token_server", &["127.0.0.1:0", "secret"]);
+    let line = Program::start("reconnect", &[&url, "wrong"]).fails_with_one_line();
+    assert!(line.contains("401 Unauthorized") && line.contains("this token is not known"), "{line}");
+}
 
 #[test]
 fn framed_gets_its_messages_through() {

@@ -138,7 +138,6 @@ impl Recovery<'_> {
     fn count_left_over(&mut self) -> usize {
         let fed = self.feed.fed();
         let mut octets = 0;
-        self.feed.hold();
         while octets < BULK && poll_frame(&mut self.reader).is_ready() {
             octets += 2;
         }

@@ -9,7 +9,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::WebSocketStream;
 use super::input::Input;
-use super::read::MAX_TURNS;
 use super::wake::Side;
 use crate::{CloseCode, CloseFrame};
 
@@ -95,13 +94,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         unread: Unread,
     ) -> Poll<io::Result<Option<CloseFrame>>> {
         self.push_for_close(cx);
-        let mut turns = 0;
+        // Ends: a turn ends the reading or waits, or has kept a byte, for which there is room in the read-ahead.
         while self.connection.is_reading() {
-            if turns == MAX_TURNS {
-                // A peer that never stops sending must not keep the time limit from being seen.
-                self.wakers.yield_now(cx.waker());
-                return Poll::Pending;
-            }
             if self.poll_receive_for_close(cx, unread).is_pending() {
                 if !self.connection.owes_error() {
                     return Poll::Pending;
@@ -109,7 +103,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
                 // The Close has not left, and so there is no answer to wait for.
                 break;
             }
-            turns += 1;
         }
         // What is left, and then the transport, also if that has failed.
         for shut in [false, true] {
@@ -125,16 +118,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         Poll::Ready(self.connection.how_it_ended(unread == Unread::Discarded))
     }
 
-    /// A transport that takes nothing any more is shut down at once, so that the peer sees that this is the end.
+    /// A transport that takes nothing any more is shut down, so that the peer sees that this is the end.
     fn push_for_close(&mut self, cx: &mut Context<'_>) {
-        for _ in 0..2 {
-            let shut = self.connection.has_failed_writing();
-            if let Poll::Ready(Err(error)) = self.poll_push(Side::Writer, cx, shut) {
-                self.connection.owe(error);
-            }
-            if !self.connection.has_failed_writing() {
-                return;
-            }
+        let shut = self.connection.has_failed_writing();
+        if let Poll::Ready(Err(error)) = self.poll_push(Side::Writer, cx, shut) {
+            self.connection.owe(error);
         }
     }
 

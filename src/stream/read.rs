@@ -19,7 +19,7 @@ use crate::protocol::connection::Received;
 const DIRECT: usize = 4 * 1024;
 
 /// After so many reads from the transport that bring no payload, other tasks get their turn.
-pub(super) const MAX_TURNS: usize = 32;
+const MAX_TURNS: usize = 32;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for WebSocketStream<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {

@@ -53,11 +53,6 @@ impl Feed {
     pub(super) fn restart(&self, is_first: bool) {
         self.is_first.set(is_first);
         self.fed.set(0);
-        self.hold();
-    }
-
-    pub(super) fn hold(&self) {
-        self.next.set(Next::Nothing);
     }
 
     pub(super) fn give(&self) {
