@@ -1,6 +1,7 @@
 //! What the stream costs, next to its peers. See README.md for what is measured and how.
 
 mod alloc;
+mod behaviour;
 mod calls;
 mod chart;
 mod charts;
@@ -47,6 +48,7 @@ const READ_BUFFER: usize = 64 * 1024;
 type Section = fn(&Options, &mut Results);
 
 const SECTIONS: &[(&str, Section)] = &[
+    ("behaviour", behaviour::run),
     ("cost", cost::run),
     ("instructions", instructions::run),
     ("split", split::run),

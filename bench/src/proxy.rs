@@ -241,7 +241,7 @@ fn measure(options: &Options, role: Role, sizes: (usize, usize), rounds: usize) 
             }
         }
         for (link, measured) in links.into_iter().zip(&mut measured) {
-            measured.peer = link.peer;
+            measured.peer = link.peer.clone();
             measured.cpu.push(link.end(sizes.0));
         }
     }

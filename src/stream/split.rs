@@ -229,7 +229,7 @@ fn reunite<S>(
     }
     let input: Input = read.take_input();
     let shared = read.shared().clone();
-    read.leave_quietly();
+    drop(read);
     write.leave_quietly();
     let shared = Arc::into_inner(shared).expect("nobody but the two halves has it");
     let mut stream = shared.stream.into_inner().unwrap_or_else(PoisonError::into_inner);

@@ -382,3 +382,15 @@ fn drop_of_a_stream_that_was_put_together_again_is_that_of_the_first() {
         see(stream, &mock, Some(1000), Answers, "top-up");
     }
 }
+
+#[test]
+fn drop_after_the_end_asks_a_transport_that_has_ended_but_once() {
+    for role in ROLES {
+        let (mut stream, mock) = stream(role, binary());
+        receive(&mut stream, &mock, role, Some(1000), true);
+        mock.state().input_end = Answer::Zero;
+        let before = mock.state().reads;
+        drop(stream);
+        assert_eq!(mock.state().reads, before + 1, "{}", name(role));
+    }
+}

@@ -335,6 +335,23 @@ async fn what_waits_to_leave_with_a_read_alone_stalls_too_and_the_writer_hears_o
 }
 
 #[tokio::test(start_paused = true)]
+async fn writer_that_waits_hears_at_once_of_a_stall_that_began_before_its_own() {
+    for role in ROLES {
+        let (mut stream, mock) = stream(role, config());
+        let (reader, writer) = (Task::default(), Task::default());
+        keep(&mut stream, &mock);
+        assert!(reader.read(&mut stream, 100).is_pending());
+        advance(LIMIT / 2).await;
+        assert!(writer.write(&mut stream, b"more").is_pending());
+        assert!(pass(&reader, LIMIT / 2 + MOMENT).await);
+        assert_eq!(writer.wakes(), 0);
+        assert!(reader.read(&mut stream, 100).is_pending());
+        assert!(writer.wakes() > 0, "{}", name(role));
+        assert_eq!(*rule(&err(writer.write(&mut stream, b"more"))), Error::StallTimedOut);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn read_that_waits_with_what_has_not_left_counts_from_the_last_byte_that_moved() {
     for role in ROLES {
         let (mut stream, mock) = stream(role, config());

@@ -38,6 +38,33 @@ fn write_that_keeps_nothing_wakes_nobody() {
 }
 
 #[test]
+fn read_that_has_ended_is_not_woken_for_what_a_later_write_keeps() {
+    for role in ROLES {
+        let (mut stream, mock) = stream(role, binary());
+        let (reader, writer) = (Task::default(), Task::default());
+        assert!(reader.read(&mut stream, 64).is_pending());
+        mock.feed(&wire::data(role, b"came"));
+        assert_eq!(ok(reader.read(&mut stream, 64)), b"came");
+        reader.wakes();
+        mock.set_room(3);
+        ok(writer.write(&mut stream, b"kept"));
+        assert_eq!(reader.wakes(), 0, "{}", name(role));
+    }
+}
+
+#[test]
+fn flush_that_waits_with_nothing_to_flush_wakes_no_reader() {
+    for role in ROLES {
+        let (mut stream, mock) = stream(role, binary());
+        let (reader, writer) = (Task::default(), Task::default());
+        assert!(reader.read(&mut stream, 64).is_pending());
+        mock.state().flush = Some(Answer::Pending);
+        assert!(writer.flush(&mut stream).is_pending());
+        assert_eq!(reader.wakes(), 0, "{}", name(role));
+    }
+}
+
+#[test]
 fn gathered_frames_do_not_wake_a_parked_reader() {
     let (mut stream, mock) = stream(ROLES[0], binary().write_buffer(1024));
     let (reader, writer) = (Task::default(), Task::default());

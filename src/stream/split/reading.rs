@@ -31,13 +31,11 @@ pub struct OwnedReadHalf<S> {
     shared: Arc<Shared<S>>,
     /// Payload that was read ahead. The stream has it only while this half polls it.
     input: Input,
-    /// Nobody needs to know of the end of this half.
-    is_forgotten: bool,
 }
 
 impl<S> OwnedReadHalf<S> {
     pub(super) fn new(shared: Arc<Shared<S>>, input: Input) -> Self {
-        OwnedReadHalf { shared, input, is_forgotten: false }
+        OwnedReadHalf { shared, input }
     }
 
     pub(in crate::stream) fn shared(&self) -> &Arc<Shared<S>> {
@@ -46,10 +44,6 @@ impl<S> OwnedReadHalf<S> {
 
     pub(super) fn take_input(&mut self) -> Input {
         std::mem::take(&mut self.input)
-    }
-
-    pub(super) fn leave_quietly(mut self) {
-        self.is_forgotten = true;
     }
 
     /// Makes one stream of the two halves again, in whatever state it is. Nothing is sent, and nothing is lost.
@@ -183,11 +177,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncBufRead for OwnedReadHalf<S> {
 
 impl<S> Drop for OwnedReadHalf<S> {
     fn drop(&mut self) {
-        if !self.is_forgotten {
-            self.shared.reader_is_gone.store(true, SeqCst);
-            // It may wait for what this half would have read.
-            self.shared.waiting.wake(Side::Writer);
-        }
+        self.shared.reader_is_gone.store(true, SeqCst);
+        // It may wait for what this half would have read.
+        self.shared.waiting.wake(Side::Writer);
     }
 }
 
