@@ -139,6 +139,7 @@ impl Connection {
     }
 
     /// The transport's write side has been shut down.
+    #[cfg(test)]
     pub(crate) fn is_shut(&self) -> bool {
         self.sink == Sink::Shut
     }

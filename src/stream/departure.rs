@@ -134,3 +134,56 @@ impl<S> Drop for WebSocketStream<S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
+
+    use super::*;
+    use crate::{Config, PayloadType, Role};
+
+    type Stream = WebSocketStream<DuplexStream>;
+
+    fn read(stream: &mut Stream) -> Poll<usize> {
+        let mut bytes = [0; 8];
+        let mut buf = ReadBuf::new(&mut bytes);
+        let polled = std::pin::Pin::new(stream).poll_read(&mut Context::from_waker(Waker::noop()), &mut buf);
+        polled.map(|result| result.map(|()| buf.filled().len()).expect("it is an orderly end"))
+    }
+
+    /// A stream whose end waits for that of its transport, and has both Closes; and the transport's other end.
+    fn closed() -> (Stream, DuplexStream) {
+        let (near, far) = duplex(64);
+        let close = [0x88, 0x02, 0x03, 0xe8];
+        let stream = Stream::from_transport(near, Role::Client, &close, Config::new(PayloadType::Binary));
+        let mut stream = stream.with_departure(Stream::depart, true);
+        assert_eq!(read(&mut stream), Poll::Ready(0));
+        let cx = &mut Context::from_waker(Waker::noop());
+        assert!(matches!(std::pin::Pin::new(&mut stream).poll_shutdown(cx), Poll::Ready(Ok(()))));
+        (stream, far)
+    }
+
+    #[test]
+    fn end_does_not_wait_for_the_transport_outside_of_a_runtime() {
+        let (mut stream, _far) = closed();
+        assert_eq!(read(&mut stream), Poll::Ready(0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn end_waits_for_the_transport_two_seconds_at_most() {
+        let (mut stream, far) = closed();
+        assert_eq!(read(&mut stream), Poll::Pending);
+        drop(far);
+        assert_eq!(read(&mut stream), Poll::Ready(0));
+
+        let (mut stream, _far) = closed();
+        assert_eq!(read(&mut stream), Poll::Pending);
+        tokio::time::advance(Duration::from_millis(1990)).await;
+        assert_eq!(read(&mut stream), Poll::Pending);
+        tokio::time::advance(Duration::from_millis(20)).await;
+        assert_eq!(read(&mut stream), Poll::Ready(0));
+        assert_eq!(read(&mut stream), Poll::Ready(0));
+    }
+}

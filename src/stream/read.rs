@@ -261,18 +261,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
             let mut buf = ReadBuf::new(&mut scratch);
             let is_over = match self.io.as_pin().poll_read(cx, &mut buf) {
                 Poll::Ready(result) => result.is_err() || buf.filled().is_empty(),
-                // The transport's read side has the reader's waker. What it waits for once it has been shut down is its own
-                // concern; until then a clock runs, which has that waker too.
-                Poll::Pending if self.connection.is_shut() && !self.connection.is_lingering() => {
-                    return Poll::Pending;
-                }
+                // The transport's read side has the reader's waker, and so has the clock.
                 Poll::Pending => {
                     ready!(self.poll_linger_over(cx));
                     true
                 }
             };
             if is_over {
-                self.connection.stop_lingering();
                 self.lingers = false;
                 return Poll::Ready(());
             }
@@ -284,7 +279,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     /// Waits for as long as a stream may linger, from the first call on. Outside of a runtime, and while a stream is being
     /// dropped, there is no waiting.
     fn poll_linger_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if departure::is_under_way() || (!self.connection.is_lingering() && Handle::try_current().is_err()) {
+        if departure::is_under_way() || Handle::try_current().is_err() {
             return Poll::Ready(());
         }
         let deadline = self.connection.linger(now());

@@ -34,10 +34,8 @@ pub(super) struct Wakers {
 
 const READER_DUE: u8 = 1;
 const WRITER_DUE: u8 = 2;
-/// The reader's place has the waker that is due and the next one, for both.
-const READER_SHARED: u8 = 4;
 /// Whoever polls wants to be polled again.
-const AGAIN: u8 = 8;
+const AGAIN: u8 = 4;
 
 impl Wakers {
     /// Polls the transport's write side for `side`.
@@ -84,11 +82,12 @@ impl Wakers {
     }
 
     /// The reader's poll ends with `Pending`.
+    ///
+    /// One that is due keeps its place, and asks again when it has been woken. Whoever else may come here until then is a
+    /// writing half that closes: nobody but it would have to wake it.
     #[inline]
     pub(super) fn park_reader(&mut self, waker: &Waker) {
-        if self.due & READER_DUE != 0 {
-            self.park_behind_due(waker);
-        } else {
+        if self.due & READER_DUE == 0 {
             remember(&mut self.reader, waker);
         }
     }
@@ -166,21 +165,6 @@ impl Wakers {
         let again = self.due & AGAIN != 0;
         self.due = 0;
         Due { tasks: [reader, writer], again }
-    }
-
-    /// The reader's place is needed for another task, before the one that is due has been woken. Both are woken then: the
-    /// next one parks again.
-    #[cold]
-    fn park_behind_due(&mut self, next: &Waker) {
-        // Once: until they are woken, there is no third one.
-        if self.due & READER_SHARED == 0
-            && let Some(waker) = self.reader.take_if(|waker| !waker.will_wake(next))
-        {
-            self.due |= READER_SHARED;
-            let both = Both::default();
-            both.set([waker, next.clone()]);
-            self.reader = Some(Arc::new(both).into());
-        }
     }
 }
 

@@ -98,12 +98,4 @@ impl Connection {
         }
         self.clock.deadline().unwrap_or(now)
     }
-
-    pub(crate) fn is_lingering(&self) -> bool {
-        self.clock.phase() == Phase::Lingering
-    }
-
-    pub(crate) fn stop_lingering(&mut self) {
-        self.clock.stop_silence();
-    }
 }

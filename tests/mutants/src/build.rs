@@ -67,9 +67,9 @@ struct Place {
     byte_end: usize,
 }
 
-/// What an expression is refused for wherever it stands: a trait that is missing, another type, no such function. Any other
+/// What an expression is refused for wherever it stands: arguments, traits or functions that are missing, other types. Any other
 /// error may be owed to what was woven around it.
-const OWN: [&str; 3] = ["E0277", "E0308", "E0599"];
+const OWN: [&str; 7] = ["E0061", "E0277", "E0283", "E0308", "E0369", "E0599", "E0624"];
 
 /// What has become of the mutants.
 #[derive(Default)]
