@@ -177,6 +177,21 @@ fn either_side_of_a_close_can_be_cancelled_and_the_other_is_still_woken() {
 }
 
 #[test]
+fn transport_that_is_ready_while_it_is_asked_wakes_both_sides_of_a_close() {
+    for role in ROLES {
+        let (mut reader, mut writer, mock) = halves(role, patient());
+        let (reads, closes) = (Task::default(), Task::default());
+        let mut close = closing(&mut writer);
+        assert!(closes.run(|cx| close.as_mut().poll(cx)).is_pending());
+        closes.wakes();
+        // As another thread would, in the middle of the poll.
+        mock.state().hesitant = true;
+        assert!(reads.read(&mut reader, 64).is_pending());
+        assert!(reads.wakes() > 0 && closes.wakes() > 0, "{}", name(role));
+    }
+}
+
+#[test]
 fn close_goes_on_without_the_reading_half_when_that_is_dropped() {
     for role in ROLES {
         let (reader, mut writer, mock) = halves(role, patient());

@@ -22,8 +22,9 @@ pub struct Suite {
 pub const CORE: Suite =
     Suite { features: &[], tests: &["lib", "contract", "cost", "schedules", "abuse", "exhaustive"] };
 
-/// For what the core's own have not noticed: some of it is there for the handshakes alone.
-pub const HANDSHAKE: Suite = Suite { features: &["--all-features"], tests: &["lib", "faults", "handshake"] };
+/// For what the core's own have not noticed: some of it is there for the handshakes alone, and some is another with all features.
+pub const HANDSHAKE: Suite =
+    Suite { features: &["--all-features"], tests: &["lib", "faults", "contract", "end", "handshake"] };
 
 /// What asks which mutant is in force.
 const QUESTION: &str = r#"
