@@ -157,7 +157,7 @@ mod tests {
     fn closed() -> (Stream, DuplexStream) {
         let (near, far) = duplex(64);
         let close = [0x88, 0x02, 0x03, 0xe8];
-        let stream = Stream::from_transport(near, Role::Client, &close, Config::new(PayloadType::Binary));
+        let stream = Stream::from_transport(near, Role::Client, close, Config::new(PayloadType::Binary));
         let mut stream = stream.with_departure(Stream::depart, true);
         assert_eq!(read(&mut stream), Poll::Ready(0));
         let cx = &mut Context::from_waker(Waker::noop());

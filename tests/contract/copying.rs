@@ -165,7 +165,8 @@ fn failure(prepare: impl FnOnce(&Mock, &Mock)) -> CopyError {
 fn error_says_which_side_has_failed_at_what_and_after_how_many_bytes() {
     let reset = Answer::Error(ConnectionReset);
     type Prepare = fn(&Mock, &Mock, Answer);
-    let cases: [(Prepare, CopySide, CopyStep, (u64, u64), &str); 6] = [
+    type Case = (Prepare, CopySide, CopyStep, (u64, u64), &'static str);
+    let cases: [Case; 6] = [
         (
             |a, _, reset| {
                 a.feed(b"hello");
