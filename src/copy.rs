@@ -25,9 +25,9 @@ const MAX_CHUNKS: usize = 16;
 /// [`WebSocketStream`](crate::WebSocketStream) and a TCP connection or any other two: when one has no more to say
 /// (a read returns 0 bytes), the other is shut down, and the other direction goes on. It differs in that
 ///
-/// - **it is faster**: buffers have 64 KiB. `bench -- proxy` shows it against tokio's;
-/// - **an idle tunnel costs no memory**: a buffer is borrowed from the thread while bytes are under way, and given back when
-///   nothing more comes;
+/// - **it reads 64 KiB at a time**, where tokio's reads 8 KiB: fewer frames, and fewer system calls;
+/// - **an idle tunnel holds no buffer**: one is borrowed from the thread while bytes are under way, and given back when nothing more
+///   comes. A direction whose writer is slow holds one until that has taken all of it;
 /// - **an error says what has failed**: which side, in which direction, and after how many bytes;
 /// - **it counts while it runs**, see [`progress`](CopyBidirectional::progress).
 ///
