@@ -1,6 +1,6 @@
 //! The examples, run as a user runs them: as processes, with files, pipes and sockets.
 //!
-//! `cargo test` builds them; `cargo test -p examples --test examples` alone does not, and runs what was built last.
+//! `cargo test -p examples` builds them; with a name or `--test examples` it does not, and runs what was built last.
 
 use std::env;
 use std::fs;
