@@ -37,7 +37,9 @@ const MAX_CHUNKS: usize = 16;
 ///
 /// # Errors
 ///
-/// The first error of either side ends both directions, see [`CopyError`]. It converts to an [`io::Error`] of the same kind.
+/// The first error of either side ends both directions, see [`CopyError`]. It converts to an [`io::Error`] of the same kind. What
+/// was read before a read has failed has been written, and a flush of it was tried; what the other direction had read and not yet
+/// written is lost.
 ///
 /// # Cancel safety
 ///
@@ -260,6 +262,8 @@ impl OneWay {
                 return self.poll_flush(cx, to);
             }
             if let Poll::Ready(Err(error)) = polled {
+                // What came before it is not to stay in a buffer of the other side's; it is tried once, for nobody waits.
+                let _ = self.poll_flush(cx, to);
                 return Poll::Ready(Err((CopyStep::Read, error)));
             }
             if self.end == 0 {

@@ -259,6 +259,7 @@ fn truncated_websocket_is_no_end() {
         panic!("it is cut");
     };
     assert_eq!((error.side(), error.kind()), (CopySide::A, io::ErrorKind::UnexpectedEof));
+    assert!(tcp.is_flushed(), "what came before the cut has left");
     assert_eq!(tcp.take_written(), b"half");
     assert!(!tcp.state().is_shut, "the other side must not take it for an end");
 }
