@@ -48,10 +48,11 @@ async fn main() -> ExitCode {
                 eprintln!("reconnect: {why}");
                 return ExitCode::FAILURE;
             }
-            End::Expired => {
+            End::Expired if received > 0 => {
                 eprintln!("the session has expired, connecting again");
                 continue;
             }
+            End::Expired => "the session had expired before anything came".to_owned(),
             End::Unreachable(why) => why,
             End::Broken(error) => error.to_string(),
         };

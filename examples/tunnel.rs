@@ -5,6 +5,7 @@
 //! Each direction ends on its own. When one side is cut, the other is reset, so that nobody takes a part for the whole.
 
 use std::env;
+use std::error::Error;
 use std::fmt::Debug;
 use std::io::{self, ErrorKind};
 use std::process::ExitCode;
@@ -82,7 +83,15 @@ async fn enter(address: &str, url: &str) -> io::Result<()> {
     let listener = TcpListener::bind(address).await?;
     println!("listening on {}", listener.local_addr()?);
     loop {
-        let (tcp, _) = listener.accept().await?;
+        let tcp = match listener.accept().await {
+            Ok((tcp, _)) => tcp,
+            Err(error) => {
+                // That of one connection, or too many of them: neither is the end of the others.
+                warn!("cannot accept a connection: {error}");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                continue;
+            }
+        };
         let url = url.to_owned();
         spawn(async move {
             tcp.set_nodelay(true)?;
@@ -142,7 +151,8 @@ where
         Err(error) => {
             let side = if error.side() == CopySide::A { "WebSocket" } else { "TCP connection" };
             let Copied { a_to_b, b_to_a } = error.copied();
-            warn!(to_tcp = a_to_b, to_websocket = b_to_a, "the {side} was cut: {}", io::Error::from(error));
+            let cause = error.source().map(ToString::to_string).unwrap_or_default();
+            warn!(to_tcp = a_to_b, to_websocket = b_to_a, "the {side} was cut: {error}: {cause}");
             // The other must not look as if it had ended well, and the one that was cut takes no notice.
             reset(&tcp)?;
             let _ = websocket.close(CloseCode::ERROR, "the other side of the tunnel was cut").await;

@@ -80,6 +80,7 @@ fn tunnel_whose_service_is_cut_resets_its_user() {
         logged.contains("the TCP connection was cut: cannot read from side B, after 0 bytes"),
         "{logged}"
     );
+    assert!(logged.contains("B to A: Connection reset by peer"), "{logged}");
     let logged = tunnel.near.next_error_line();
     assert!(logged.contains("the WebSocket was cut") && logged.contains("to_tcp=4"), "{logged}");
 }
